@@ -1,0 +1,1 @@
+"""Configuration: one frozen section for each table of config.toml."""

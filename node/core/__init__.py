@@ -1,0 +1,1 @@
+"""What every use case needs: clock, errors, logs."""

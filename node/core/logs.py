@@ -1,0 +1,32 @@
+"""Structured logs: a constant event name with fields, one JSON object a line.
+
+Patient data never goes into a log: no names, identifiers, dates of birth, accession numbers. UIDs made by
+scanners are identifiers of objects, and are allowed.
+"""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(level: str = "info", *, json: bool = True) -> None:
+    """Send logs to standard error, from `level` (debug, info, warning, error) up."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    # Libraries print whole datasets at debug and info: only their warnings pass, and pynetdicom's not at all.
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+    logging.getLogger("pydicom").setLevel(logging.ERROR)

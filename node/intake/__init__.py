@@ -1,0 +1,1 @@
+"""What is read from an instance on its way in: structure, header, characters. Pure."""

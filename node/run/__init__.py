@@ -1,0 +1,1 @@
+"""Processes: what `isocentre serve` and systemd start, watch and stop."""

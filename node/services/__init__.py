@@ -1,0 +1,1 @@
+"""Use cases, one module a family; each is one unit of work."""

@@ -1,0 +1,239 @@
+"""One established association: whole DIMSE messages in and out, blocking (PS3.7 6.3, PS3.8 9.3.5)."""
+
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from scu.wire.command import Command, CommandField
+from scu.wire.errors import PeerAborted, ProtocolError, ReleaseRequested
+from scu.wire.link import A_ABORT, A_RELEASE_RP, A_RELEASE_RQ, P_DATA_TF, Buffer, Link
+
+COMMAND_MAX = 64 * 1024
+"""Bytes of the longest command set taken."""
+
+_PDV = struct.Struct(">LBB")  # item length, presentation context ID, message control header
+_PDU_PDV = struct.Struct(">BxLLBB")
+_COMMAND, _LAST = 0x01, 0x02  # PS3.8 E.2
+_OWN_MAX = 128 * 1024  # bytes a PDU of ours has at most, also for a peer without a limit
+_BATCH = 1024 * 1024  # bytes gathered for one write
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """An accepted presentation context (PS3.8 9.3.3.2)."""
+
+    context_id: int
+    abstract_syntax: str
+    transfer_syntax: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A command that has come whole; its data set, if any, is still to be read."""
+
+    context: Context
+    command: Command
+
+
+class Channel:
+    """Messages over an association that both sides have accepted.
+
+    Parameters
+    ----------
+    link
+        The connection.
+    contexts
+        Accepted presentation contexts by ID.
+    peer_max_pdu
+        Bytes that the peer takes in a P-DATA-TF variable field; 0 is without limit (PS3.8 D.1.1).
+    """
+
+    def __init__(self, link: Link, contexts: Mapping[int, Context], peer_max_pdu: int) -> None:
+        self.link = link
+        self.contexts = dict(contexts)
+        limit = min(peer_max_pdu or _OWN_MAX, _OWN_MAX)
+        self._fragment = max(limit - 6, 64) & ~1  # bytes of data in a PDV; even, as PS3.8 annex F expects
+        self._pdu = memoryview(b"")
+        self._position = 0
+        self._pending: Context | None = None  # whose data set has not been read to its end
+
+    def receive(self) -> Message:
+        """Wait for the next message and return its command.
+
+        A data set left unread from the message before is skipped.
+
+        Raises
+        ------
+        ReleaseRequested
+            The peer wants to end the association.
+        PeerAborted, LinkClosed, LinkTimeout, ProtocolError
+        """
+        self.skip_dataset()
+        parts: list[bytes] = []
+        size, context_id = 0, 0
+        while True:
+            identifier, control, data = self._next_pdv()
+            if not control & _COMMAND:
+                raise ProtocolError("a data set came where a command was due", reason=2)
+            if parts and identifier != context_id:
+                raise ProtocolError("a command changed its presentation context half-way", reason=6)
+            context_id = identifier
+            size += len(data)
+            if size > COMMAND_MAX:
+                raise ProtocolError(f"command set of more than {COMMAND_MAX} bytes", reason=6)
+            parts.append(bytes(data))
+            if control & _LAST:
+                break
+        context = self.contexts.get(context_id)
+        if context is None:
+            raise ProtocolError(f"presentation context {context_id} was not accepted", reason=6)
+        command = Command.decode(parts[0] if len(parts) == 1 else b"".join(parts))
+        if command.has_data_set and command.field != CommandField.C_CANCEL_RQ:
+            self._pending = context
+        return Message(context, command)
+
+    def dataset(self) -> Iterator[list[memoryview]]:
+        """Yield the data set of the message just received, as lists of fragments.
+
+        A list holds what has been read from the network so far; its views are valid until the next one is
+        asked for.
+        """
+        while self._pending is not None:
+            fragments: list[memoryview] = []
+            while True:
+                identifier, control, data = self._next_pdv()
+                if control & _COMMAND or identifier != self._pending.context_id:
+                    raise ProtocolError("another message began within a data set", reason=2)
+                fragments.append(data)
+                if control & _LAST:
+                    self._pending = None
+                    break
+                if self._position >= len(self._pdu) and not self.link.has_pdu():
+                    break
+            yield fragments
+
+    def read_dataset(self, limit: int) -> bytes:
+        """Return the data set whole.
+
+        Raises
+        ------
+        ProtocolError
+            It has more than `limit` bytes.
+        """
+        whole = bytearray()
+        for fragments in self.dataset():
+            for fragment in fragments:
+                whole += fragment
+            if len(whole) > limit:
+                raise ProtocolError(f"data set of more than {limit} bytes where none is expected", reason=6)
+        return bytes(whole)
+
+    def skip_dataset(self) -> None:
+        """Read the data set to its end and drop it."""
+        for _ in self.dataset():
+            pass
+
+    def _next_pdv(self) -> tuple[int, int, memoryview]:
+        while self._position >= len(self._pdu):
+            kind, self._pdu = self.link.next_pdu()
+            self._position = 0
+            if kind != P_DATA_TF:
+                self._control(kind)
+        if self._position + 6 > len(self._pdu):
+            raise ProtocolError("a PDV header is cut off", reason=6)
+        length, context_id, control = _PDV.unpack_from(self._pdu, self._position)
+        begin = self._position + 6
+        end = self._position + 4 + length
+        if length < 2 or end > len(self._pdu):
+            raise ProtocolError(f"a PDV of {length} bytes does not fit into its PDU", reason=6)
+        self._position = end
+        return context_id, control, self._pdu[begin:end]
+
+    def _control(self, kind: int) -> None:
+        body, self._pdu = self._pdu, memoryview(b"")
+        if kind == A_ABORT:
+            raise PeerAborted(*(body[2:4] if len(body) == 4 else (0, 0)))
+        if kind == A_RELEASE_RQ:
+            raise ReleaseRequested("the peer releases the association")
+        raise ProtocolError(f"PDU type 0x{kind:02X} within an association", reason=2)
+
+    def send(self, context: Context, command: Command, dataset: Buffer | None = None) -> None:
+        """Send one message, command and data set, in one write where it is small."""
+        self.link.send(self.encode(context, command, dataset))
+
+    def encode(self, context: Context, command: Command, dataset: Buffer | None = None) -> list[Buffer]:
+        """Return the PDUs of a message without sending them, so that several can share one write."""
+        if dataset is not None:
+            command.with_data()
+        pdus = list(self._fragments(context, command.encode(), _COMMAND))
+        if dataset is not None:
+            pdus += self._fragments(context, dataset, 0)
+        return pdus
+
+    def _fragments(self, context: Context, data: Buffer, control: int, last: bool = True) -> Iterator[Buffer]:
+        view, size, step = memoryview(data), len(data), self._fragment
+        for begin in range(0, size or 1, step):
+            end = min(begin + step, size)
+            mark = control | (_LAST if last and end >= size else 0)
+            length = end - begin
+            yield _PDU_PDV.pack(P_DATA_TF, length + 6, length + 2, context.context_id, mark)
+            yield view[begin:end]
+
+    def send_streamed(self, context: Context, command: Command, chunks: Iterable[Buffer], size: int) -> None:
+        """Send a message whose data set of `size` bytes comes in pieces, holding at most about 1 MiB of it.
+
+        Raises
+        ------
+        ValueError
+            The pieces do not add up to `size`; the association is of no more use and must be aborted.
+        """
+        batch: list[Buffer] = list(self._fragments(context, command.with_data().encode(), _COMMAND))
+        held, sent = 0, 0
+        for chunk in chunks:
+            sent += len(chunk)
+            batch += self._fragments(context, chunk, 0, last=sent >= size)
+            held += len(chunk)
+            if held >= _BATCH:
+                self.link.send(batch)
+                batch, held = [], 0
+        if sent != size:
+            raise ValueError(f"a data set of {size} bytes was announced, {sent} came")
+        if batch:
+            self.link.send(batch)
+
+    def cancelled(self, message_id: int) -> bool:
+        """Say whether a C-CANCEL-RQ for `message_id` has come; does not wait (PS3.7 9.3.2.3).
+
+        Raises
+        ------
+        ProtocolError
+            Another message came: only one operation at a time was negotiated (PS3.7 D.3.3.3).
+        """
+        if not (self._position < len(self._pdu) or self.link.readable()):
+            return False
+        message = self.receive()
+        if message.command.field != CommandField.C_CANCEL_RQ:
+            raise ProtocolError("a second operation began before the first had ended", reason=2)
+        return message.command.responded_to == message_id
+
+    def answer_release(self) -> None:
+        """Send A-RELEASE-RP (PS3.8 9.3.7)."""
+        self.link.send([struct.pack(">BxLxxxx", A_RELEASE_RP, 4)])
+
+    def release(self) -> None:
+        """Ask to end the association and wait for the answer (PS3.8 7.2); then close."""
+        self.link.send([struct.pack(">BxLxxxx", A_RELEASE_RQ, 4)])
+        try:
+            while True:
+                kind, _ = self.link.next_pdu()
+                if kind == A_RELEASE_RP or kind == A_ABORT:
+                    break
+                if kind == A_RELEASE_RQ:  # both sides at once (PS3.8 7.2.2.1)
+                    self.answer_release()
+        finally:
+            self.link.close()
+
+    def abort(self, source: int = 0, reason: int = 0) -> None:
+        """Send A-ABORT and close."""
+        self.link.send_abort(source, reason)
+        self.link.close()

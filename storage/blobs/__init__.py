@@ -1,0 +1,1 @@
+"""Where the bytes are kept: files, an object store or memory, behind one protocol."""

@@ -1,0 +1,178 @@
+"""The database engine, and what differs between SQLite and PostgreSQL in how it is set up and how it fails.
+
+SQLite runs in WAL mode with synchronous=FULL: a commit is on disk when it returns, and readers never
+wait for the one writer. PostgreSQL runs with synchronous_commit on, whatever the server's default.
+"""
+
+import sqlite3
+import time
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine import URL, ExceptionContext
+from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError
+
+from storage.errors import Damaged, OutOfSpace, StorageError, Unavailable
+
+_BUSY_SECONDS = 30.0
+
+
+class Busy(Unavailable):
+    """Another writer was in the way. The same transaction, tried again at once, can succeed."""
+
+
+_SQLITE_ERRORS: dict[int, type[StorageError]] = {  # by primary result code
+    sqlite3.SQLITE_BUSY: Busy,
+    sqlite3.SQLITE_LOCKED: Busy,
+    sqlite3.SQLITE_FULL: OutOfSpace,
+    sqlite3.SQLITE_IOERR: Unavailable,
+    sqlite3.SQLITE_CANTOPEN: Unavailable,
+    sqlite3.SQLITE_READONLY: Unavailable,
+    sqlite3.SQLITE_PERM: Unavailable,
+    sqlite3.SQLITE_CORRUPT: Damaged,
+    sqlite3.SQLITE_NOTADB: Damaged,
+}
+_POSTGRES_CLASSES: dict[str, type[StorageError]] = {  # by SQLSTATE, or its first two characters
+    "40001": Busy,  # serialization_failure
+    "40P01": Busy,  # deadlock_detected
+    "55P03": Busy,  # lock_not_available
+    "53100": OutOfSpace,  # disk_full
+    "53": Unavailable,  # insufficient resources
+    "57": Unavailable,  # operator intervention: shutdown, cancel
+    "58": Unavailable,  # system error
+    "08": Unavailable,  # connection exception
+    "XX001": Damaged,  # data_corrupted
+    "XX002": Damaged,  # index_corrupted
+}
+
+
+def make_engine(url: str) -> Engine:
+    """Return an engine for `url`, which is not connected yet.
+
+    Raises
+    ------
+    StorageError
+        The URL is none, or names a database that is neither SQLite nor PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+        kind = parsed.get_backend_name()
+        if kind == "sqlite":
+            engine = _sqlite(parsed)
+        elif kind == "postgresql":
+            engine = _postgresql(parsed)
+        else:
+            raise StorageError(f"database URL: {kind!r} is neither sqlite nor postgresql")
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise StorageError(f"database URL: {error}") from None
+    event.listen(engine, "handle_error", _translate)
+    return engine
+
+
+def _sqlite(url: URL) -> Engine:
+    if not url.database or url.database == ":memory:":
+        raise StorageError("database URL: an archive in SQLite needs a file, as in sqlite:///data/index.db")
+    engine = create_engine(
+        url,
+        hide_parameters=True,  # they are patient data, and errors are logged
+        pool_size=8,
+        max_overflow=56,
+        connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    cursor = connection.cursor()
+    try:
+        _set_wal(cursor)
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-8000")  # KiB, for each connection
+        # No mmap: a failing disk would end the process by SIGBUS instead of an error.
+        cursor.execute("PRAGMA mmap_size=0")
+        cursor.execute("PRAGMA journal_size_limit=67108864")
+    finally:
+        cursor.close()
+
+
+def _set_wal(cursor: sqlite3.Cursor) -> None:
+    """Turn WAL on; SQLite does not wait here when another process does the same, so we do."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if _sqlite_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reader that turns writer halfway fails at once when another wrote meanwhile; so writers say so first.
+    write = connection.get_execution_options().get("isocentre_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _postgresql(url: URL) -> Engine:
+    if url.get_driver_name() != "psycopg2":
+        raise StorageError("database URL: for PostgreSQL write postgresql+psycopg2://")
+    return create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=8,
+        max_overflow=24,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": "isocentre",
+            "connect_timeout": 10,
+            "options": "-c synchronous_commit=on -c timezone=UTC -c client_encoding=UTF8",
+        },
+    )
+
+
+def _sqlite_code(error: BaseException) -> int:
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF  # the rest says more than we ask
+
+
+def _translate(context: ExceptionContext) -> BaseException | None:
+    """Turn what the driver raises into what storage raises; what breaks a constraint stays as it is."""
+    if isinstance(context.sqlalchemy_exception, IntegrityError):
+        return None
+    kind = classify(context.original_exception)
+    if kind is None and context.is_disconnect:
+        kind = Unavailable
+    if kind is None:
+        return None
+    return kind(describe(context.original_exception))
+
+
+def classify(error: BaseException) -> type[StorageError] | None:
+    """Return the type of storage error that a driver's error amounts to, None when it is not one."""
+    if isinstance(error, sqlite3.Error):
+        return _SQLITE_ERRORS.get(_sqlite_code(error), StorageError)
+    if _is_postgres(error):
+        state: str = getattr(error, "pgcode", None) or ""
+        kind = _POSTGRES_CLASSES.get(state) or _POSTGRES_CLASSES.get(state[:2])
+        if kind is None and not state and type(error).__name__ in ("OperationalError", "InterfaceError"):
+            kind = Unavailable  # the server never answered, so there is no code
+        return kind or StorageError
+    return None
+
+
+def _is_postgres(error: BaseException) -> bool:
+    return type(error).__module__.split(".", 1)[0] == "psycopg2"
+
+
+def describe(error: BaseException) -> str:
+    """Return the database's reason without the values of the row, which may be a patient's."""
+    if isinstance(error, sqlite3.Error):
+        return f"database: {error}"
+    state = getattr(error, "pgcode", None)
+    if state:
+        return f"database: {type(error).__name__}, SQLSTATE {state}"
+    first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return f"database: {first}"

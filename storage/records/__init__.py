@@ -1,0 +1,1 @@
+"""The tables, and the frozen dataclasses that come out of them."""

@@ -1,0 +1,1 @@
+"""Repositories, one for each family of records; each works in the transaction that it is given."""

@@ -1,0 +1,112 @@
+"""The unit of work: a transaction with a repository for each family of records.
+
+Nothing is saved unless `commit` is said; leaving the with statement without it takes everything back.
+
+Example
+-------
+>>> with archive.begin() as tx:                                    # doctest: +SKIP
+...     tx.peers.add(Peer("ct1", "CT1", "10.0.0.7", 104, added_at=now))
+...     tx.commit()
+"""
+
+from functools import cached_property
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from sqlalchemy import Connection
+
+from storage.repos.arrivals import ArrivalsRepo
+from storage.repos.audit import AuditRepo
+from storage.repos.callers import CallersRepo
+from storage.repos.conflicts import ConflictsRepo
+from storage.repos.events import EventsRepo
+from storage.repos.instances import InstancesRepo
+from storage.repos.peers import PeersRepo
+from storage.repos.quarantine import QuarantineRepo
+from storage.repos.studies import StudiesRepo
+
+if TYPE_CHECKING:
+    from storage.repos.query import QueryRepo
+
+
+class Transaction:
+    """One transaction, for one thread, in a with statement."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()  # takes back what was not committed
+
+    @property
+    def connection(self) -> Connection:
+        """The connection, for repositories."""
+        return self._connection
+
+    def commit(self) -> None:
+        """Save everything done so far; on return it survives a power cut. Ends the transaction.
+
+        Raises
+        ------
+        OutOfSpace, Unavailable
+            Nothing was saved. (When the connection breaks during the commit itself, nobody can know:
+            arrivals sent again are then found to be duplicates.)
+        """
+        self._connection.commit()
+
+    @cached_property
+    def arrivals(self) -> ArrivalsRepo:
+        """Instances coming in."""
+        return ArrivalsRepo(self._connection)
+
+    @cached_property
+    def instances(self) -> InstancesRepo:
+        """Instances as retrieval and verification need them."""
+        return InstancesRepo(self._connection)
+
+    @cached_property
+    def studies(self) -> StudiesRepo:
+        """Studies as people look at them."""
+        return StudiesRepo(self._connection)
+
+    @cached_property
+    def query(self) -> "QueryRepo":
+        """C-FIND matching."""
+        from storage.repos.query import QueryRepo
+
+        return QueryRepo(self._connection)
+
+    @cached_property
+    def peers(self) -> PeersRepo:
+        """Nodes that we know."""
+        return PeersRepo(self._connection)
+
+    @cached_property
+    def callers(self) -> CallersRepo:
+        """Nodes that called without being known."""
+        return CallersRepo(self._connection)
+
+    @cached_property
+    def conflicts(self) -> ConflictsRepo:
+        """Arrivals that disagree."""
+        return ConflictsRepo(self._connection)
+
+    @cached_property
+    def quarantine(self) -> QuarantineRepo:
+        """Datasets that were refused."""
+        return QuarantineRepo(self._connection)
+
+    @cached_property
+    def events(self) -> EventsRepo:
+        """What happened, for those who follow."""
+        return EventsRepo(self._connection)
+
+    @cached_property
+    def audit(self) -> AuditRepo:
+        """Who did what."""
+        return AuditRepo(self._connection)
