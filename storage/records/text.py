@@ -19,7 +19,7 @@ def name_groups(name: str) -> tuple[str, str, str]:
     Only the first of several values is looked at; missing groups are empty.
     """
     groups = name.split("\\", 1)[0].split("=")
-    alphabetic, ideographic, phonetic = (groups + ["", "", ""])[:3]
+    alphabetic, ideographic, phonetic = [*groups, "", "", ""][:3]
     return alphabetic, ideographic, phonetic
 
 
