@@ -46,6 +46,11 @@ class Channel:
         Accepted presentation contexts by ID.
     peer_max_pdu
         Bytes that the peer takes in a P-DATA-TF variable field; 0 is without limit (PS3.8 D.1.1).
+
+    Attributes
+    ----------
+    torn
+        Whether a message of ours was begun and not finished: nothing else can be sent, only A-ABORT.
     """
 
     def __init__(self, link: Link, contexts: Mapping[int, Context], peer_max_pdu: int) -> None:
@@ -56,6 +61,8 @@ class Channel:
         self._pdu = memoryview(b"")
         self._position = 0
         self._pending: Context | None = None  # whose data set has not been read to its end
+        self._cancelled: set[int] = set()  # Message IDs of which the peer wants no more
+        self.torn = False
 
     def receive(self) -> Message:
         """Wait for the next message and return its command.
@@ -68,6 +75,10 @@ class Channel:
             The peer wants to end the association.
         PeerAborted, LinkClosed, LinkTimeout, ProtocolError
         """
+        self._cancelled.clear()  # they were about operations that have ended
+        return self._receive()
+
+    def _receive(self) -> Message:
         self.skip_dataset()
         parts: list[bytes] = []
         size, context_id = 0, 0
@@ -182,24 +193,63 @@ class Channel:
     def send_streamed(self, context: Context, command: Command, chunks: Iterable[Buffer], size: int) -> None:
         """Send a message whose data set of `size` bytes comes in pieces, holding at most about 1 MiB of it.
 
+        A small one leaves in a single write. The pieces must keep their content until they are sent.
+
         Raises
         ------
         ValueError
-            The pieces do not add up to `size`; the association is of no more use and must be aborted.
+            The pieces do not add up to `size`. What it or `chunks` raises leaves the association usable,
+            unless `torn` says otherwise.
         """
         batch: list[Buffer] = list(self._fragments(context, command.with_data().encode(), _COMMAND))
-        held, sent = 0, 0
-        for chunk in chunks:
-            sent += len(chunk)
-            batch += self._fragments(context, chunk, 0, last=sent >= size)
+        held, sent, odd = 0, 0, b""
+        for piece in chunks:
+            chunk = b"".join((odd, piece)) if odd else piece
+            sent += len(piece)
+            if sent > size:
+                raise ValueError(f"a data set of {size} bytes was announced, more came")
+            # Every fragment but the last is even (PS3.8 annex E.1).
+            odd = bytes(chunk[-1:]) if len(chunk) % 2 and sent < size else b""
+            chunk = memoryview(chunk)[: len(chunk) - len(odd)]
+            if len(chunk):
+                batch += self._fragments(context, chunk, 0, last=sent == size)
             held += len(chunk)
             if held >= _BATCH:
+                self.torn = True
                 self.link.send(batch)
                 batch, held = [], 0
         if sent != size:
             raise ValueError(f"a data set of {size} bytes was announced, {sent} came")
+        if not size:
+            batch += self._fragments(context, b"", 0)
         if batch:
+            self.torn = True
             self.link.send(batch)
+        self.torn = False
+
+    def answer(self, field: CommandField, message_id: int) -> Message:
+        """Wait for the response `field` to our message `message_id`.
+
+        C-CANCEL-RQs that come meanwhile are kept for `cancelled`.
+
+        Raises
+        ------
+        ProtocolError
+            Something else came.
+        """
+        while True:
+            message = self._receive()
+            command = message.command
+            if command.field == CommandField.C_CANCEL_RQ:
+                self._cancelled.add(command.responded_to)
+                continue
+            if command.field != field or command.responded_to != message_id:
+                raise ProtocolError(
+                    f"response 0x{field:04X} to message {message_id} was due, "
+                    f"0x{command.field:04X} to {command.responded_to} came",
+                    reason=2,
+                )
+            return message
 
     def cancelled(self, message_id: int) -> bool:
         """Say whether a C-CANCEL-RQ for `message_id` has come; does not wait (PS3.7 9.3.2.3).
@@ -209,12 +259,14 @@ class Channel:
         ProtocolError
             Another message came: only one operation at a time was negotiated (PS3.7 D.3.3.3).
         """
-        if not (self._position < len(self._pdu) or self.link.readable()):
-            return False
-        message = self.receive()
-        if message.command.field != CommandField.C_CANCEL_RQ:
-            raise ProtocolError("a second operation began before the first had ended", reason=2)
-        return message.command.responded_to == message_id
+        while message_id not in self._cancelled:
+            if not (self._position < len(self._pdu) or self.link.readable()):
+                return False
+            command = self._receive().command
+            if command.field != CommandField.C_CANCEL_RQ:
+                raise ProtocolError("a second operation began before the first had ended", reason=2)
+            self._cancelled.add(command.responded_to)
+        return True
 
     def answer_release(self) -> None:
         """Send A-RELEASE-RP (PS3.8 9.3.7)."""
@@ -226,7 +278,7 @@ class Channel:
         try:
             while True:
                 kind, _ = self.link.next_pdu()
-                if kind == A_RELEASE_RP or kind == A_ABORT:
+                if kind in (A_RELEASE_RP, A_ABORT):
                     break
                 if kind == A_RELEASE_RQ:  # both sides at once (PS3.8 7.2.2.1)
                     self.answer_release()
