@@ -1,0 +1,41 @@
+"""`isocentre scp`: one receiver process."""
+
+import gc
+import resource
+import signal
+import threading
+from pathlib import Path
+
+import click
+
+from node.config import load
+from node.core import logs
+from node.run.node import Node
+from scp.server import Server
+
+
+@click.command()
+@click.option("--config", "path", type=click.Path(path_type=Path), help="config.toml to read.")
+def scp(path: Path | None) -> None:
+    """Receive, find and give back: run one DICOM receiver until SIGTERM."""
+    config = load(path)
+    logs.configure(config.node.log_level, json=config.node.log_format == "json")
+    _raise_file_limit()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    node = Node.open(config)
+    try:
+        server = Server(node, shared=config.dicom.processes > 1)
+        gc.freeze()  # what stands now stays: later collections need not look at it
+        server.start()
+        stop.wait()
+        server.stop()
+    finally:
+        node.close()
+
+
+def _raise_file_limit() -> None:
+    """Take as many open files as the system allows: each connection is one, each instance another."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,98 @@
+"""What this node accepts: SOP classes, transfer syntaxes and roles (PS3.8 9.3.3, PS3.7 D.3.3.4)."""
+
+from collections.abc import Iterator, Mapping
+
+from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    PatientRootQueryRetrieveInformationModelFind,
+    PatientRootQueryRetrieveInformationModelGet,
+    PatientRootQueryRetrieveInformationModelMove,
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    StudyRootQueryRetrieveInformationModelMove,
+    Verification,
+)
+
+from scu.wire.negotiate import Request
+
+VERIFICATION = str(Verification)
+PATIENT_ROOT = frozenset(
+    str(uid)
+    for uid in (
+        PatientRootQueryRetrieveInformationModelFind,
+        PatientRootQueryRetrieveInformationModelMove,
+        PatientRootQueryRetrieveInformationModelGet,
+    )
+)
+_SERVICES = {
+    VERIFICATION: "C-ECHO",
+    str(PatientRootQueryRetrieveInformationModelFind): "C-FIND",
+    str(StudyRootQueryRetrieveInformationModelFind): "C-FIND",
+    str(PatientRootQueryRetrieveInformationModelMove): "C-MOVE",
+    str(StudyRootQueryRetrieveInformationModelMove): "C-MOVE",
+    str(PatientRootQueryRetrieveInformationModelGet): "C-GET",
+    str(StudyRootQueryRetrieveInformationModelGet): "C-GET",
+}
+
+STORAGE_CLASSES = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
+"""Every storage SOP class that pynetdicom knows (PS3.4 B.5)."""
+
+NATIVE_SYNTAXES = frozenset(
+    ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
+)
+# Those of real-time video (PS3.22) are no syntaxes of a stored dataset.
+STORAGE_SYNTAXES = frozenset(uid for uid in ALL_TRANSFER_SYNTAXES if not uid.startswith("1.2.840.10008.1.2.7."))
+"""Transfer syntaxes in which instances are taken, and kept, as they come."""
+
+
+class Supported(Mapping[str, frozenset[str]]):
+    """Abstract syntax to the transfer syntaxes that are accepted for it.
+
+    Parameters
+    ----------
+    unknown_sop_classes
+        Take what is none of ours for a storage class, private or newer than this program.
+    """
+
+    def __init__(self, *, unknown_sop_classes: bool) -> None:
+        self._table = dict.fromkeys(STORAGE_CLASSES, STORAGE_SYNTAXES)
+        self._table.update(dict.fromkeys(_SERVICES, NATIVE_SYNTAXES))
+        self._unknown = unknown_sop_classes
+
+    def __getitem__(self, abstract_syntax: str) -> frozenset[str]:
+        if self._unknown and abstract_syntax not in self._table and not _is_other_service(abstract_syntax):
+            return STORAGE_SYNTAXES
+        return self._table[abstract_syntax]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._table)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+
+def _is_other_service(abstract_syntax: str) -> bool:
+    """Tell whether a UID of the Standard's own root names something that is not stored by C-STORE.
+
+    Storage classes lie under 1.2.840.10008.5.1.4.1.1 and in a few tables of .5.1.4.34 to .45 that
+    pynetdicom knows; the rest of the root is worklists, print, commitment and the like.
+    """
+    root = "1.2.840.10008."
+    return abstract_syntax.startswith(root) and not abstract_syntax.startswith(root + "5.1.4.1.1.")
+
+
+def service_of(abstract_syntax: str) -> str:
+    """Return the service whose messages an abstract syntax carries, for example ``C-FIND``."""
+    return _SERVICES.get(abstract_syntax, "C-STORE")
+
+
+def grant_roles(request: Request, supported: Mapping[str, frozenset[str]]) -> dict[str, tuple[bool, bool]]:
+    """Answer the proposed roles: a peer may be SCU and SCP of what is stored, SCU of the rest.
+
+    A peer that is SCP of a storage class is one to which C-GET can deliver (PS3.4 C.4.3).
+    """
+    granted = {}
+    for sop_class, (scu, scp) in request.roles.items():
+        if sop_class in supported:
+            granted[sop_class] = (scu, scp and service_of(sop_class) == "C-STORE")
+    return granted
