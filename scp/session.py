@@ -14,7 +14,7 @@ from storage.records.arrival import Origin
 from storage.records.network import Peer
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Session:
     """One association that stands.
 

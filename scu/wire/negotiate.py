@@ -56,6 +56,7 @@ class Request:
     roles: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
     extended: Mapping[str, bytes] = field(default_factory=dict)
     implementation: str = ""
+    application_context: str = APPLICATION_CONTEXT
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def decode_request(body: bytes) -> Request:
         roles=_roles(items),
         extended=_extended(items),
         implementation=_implementation(items),
+        application_context=str(primitive.application_context_name or ""),
     )
 
 
