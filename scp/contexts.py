@@ -41,7 +41,9 @@ NATIVE_SYNTAXES = frozenset(
     ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
 )
 # Those of real-time video (PS3.22) are no syntaxes of a stored dataset.
-STORAGE_SYNTAXES = frozenset(uid for uid in ALL_TRANSFER_SYNTAXES if not uid.startswith("1.2.840.10008.1.2.7."))
+STORAGE_SYNTAXES = frozenset(
+    uid for uid in ALL_TRANSFER_SYNTAXES if not uid.startswith("1.2.840.10008.1.2.7.")
+)
 """Transfer syntaxes in which instances are taken, and kept, as they come."""
 
 

@@ -147,8 +147,7 @@ class Lobby:
 
     def _serve(self, guest: Guest) -> None:
         try:
-            if guest.shaking_hands:
-                assert isinstance(guest.sock, ssl.SSLSocket)
+            if guest.shaking_hands and isinstance(guest.sock, ssl.SSLSocket):
                 guest.sock.do_handshake()
                 guest.shaking_hands = False
                 self._selector.modify(guest.sock, selectors.EVENT_READ)

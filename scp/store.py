@@ -23,9 +23,7 @@ def serve(session: Session, message: Message) -> None:
         session.channel.skip_dataset()
         session.reply(message, Status.NOT_AUTHORIZED, "this caller may not store here")
         return
-    claim = Claim(
-        command.affected_sop_class_uid, command.affected_sop_instance_uid, context.transfer_syntax
-    )
+    claim = Claim(command.affected_sop_class_uid, command.affected_sop_instance_uid, context.transfer_syntax)
     reception = session.node.ingest.begin(claim, session.origin)
     try:
         for fragments in session.channel.dataset():
