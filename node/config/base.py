@@ -1,0 +1,60 @@
+"""What every section of the configuration is made of: the frozen model and the types of its values.
+
+A section is read strictly: a number in quotes is a mistake that is reported, not repaired. The docstring
+under each field is its documentation, from which `node.config.reference` writes config.toml and
+docs/configuration.md.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """One table of config.toml."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
+        # Values may be secrets, and errors are printed.
+        hide_input_in_errors=True,
+    )
+
+
+def check_ae_title(title: str) -> str:
+    """Return `title` when it is an AE of PS3.5 6.2, without the spaces around it.
+
+    Raises
+    ------
+    ValueError
+        It is empty, longer than 16 characters, or has a backslash or a control character.
+    """
+    title = title.strip(" ")
+    if not 1 <= len(title) <= 16 or "\\" in title or not (title.isascii() and title.isprintable()):
+        raise ValueError("expected an AE title: 1 to 16 printable ASCII characters without a backslash")
+    return title
+
+
+def check_host(host: str) -> str:
+    """Return `host` when it can be a host name or an address.
+
+    Raises
+    ------
+    ValueError
+        It is empty, longer than 253 characters, or has other characters than names and addresses have.
+    """
+    if not 1 <= len(host) <= 253 or not all(c.isascii() and (c.isalnum() or c in "-._:%") for c in host):
+        raise ValueError("expected a host name or an address")
+    return host
+
+
+AeTitle = Annotated[str, AfterValidator(check_ae_title)]
+Host = Annotated[str, AfterValidator(check_host)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+Folder = Annotated[Path, Field(strict=False, json_schema_extra={"path": True})]
+File = Annotated[str, Field(json_schema_extra={"path": True})]
+"""Path of a file, made absolute when the configuration is read; empty is none."""

@@ -1,0 +1,84 @@
+"""The tables of config.toml other than [dicom]."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from node.config.base import File, Folder, Host, Port, Section
+
+
+class NodeSection(Section):
+    """Where the node keeps what it keeps, and how it logs."""
+
+    data_dir: Folder = Path("data")
+    """Folder of everything that the node keeps, unless database.url and blobs.url say otherwise. It must be
+    on a local disk. Relative to the folder of this file."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level that is logged. No level logs patient data."""
+
+    log_format: Literal["json", "text"] = "json"
+    """One JSON object a line for machines, or "text" for people. Logs go to standard error."""
+
+
+class DatabaseSection(Section):
+    """Where the records are kept."""
+
+    url: Annotated[str, Field(repr=False)] = ""
+    """Database URL. Empty is SQLite in node.data_dir; postgresql+psycopg2://user:password@host/name is
+    PostgreSQL, for several receivers and more than one machine."""
+
+    url_file: File = ""
+    """File that holds the URL, instead of url: it has a password, which does not belong in this file."""
+
+
+class BlobsSection(Section):
+    """Where the bytes of images are kept."""
+
+    url: Annotated[str, Field(repr=False)] = ""
+    """Blob store URL. Empty is files in node.data_dir; s3://bucket/prefix, gs://… and az://… are object
+    stores, whose credentials come from their usual environment variables."""
+
+    url_file: File = ""
+    """File that holds the URL, instead of url, when the URL has secrets."""
+
+    free_floor_mib: Annotated[int, Field(ge=0)] = 1024
+    """MiB that stay free. Below it C-STORE is answered with "out of resources" (0xA700) while everything else
+    goes on, so that the database never meets a full disk."""
+
+
+class ConsoleSection(Section):
+    """Where the web console listens."""
+
+    host: Host = "127.0.0.1"
+    """Address to listen on. Only this machine by default: put a proxy with TLS before it to open it."""
+
+    port: Port = 8080
+    """TCP port of the web console."""
+
+
+class WorkerSection(Section):
+    """The processes that do jobs."""
+
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Worker processes that isocentre serve starts. More do more jobs at once."""
+
+    at_once: Annotated[int, Field(ge=1, le=64)] = 4
+    """Jobs that each worker process does at the same time. Most of a job is waiting for disks and other nodes,
+    so it may be more than there are processor cores."""
+
+
+class SchedulerSection(Section):
+    """What is done every night."""
+
+    scrub_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "02:30"
+    """Time of day, on the machine's clock, at which stored bytes are read again and compared with their SHA-256,
+    and what nothing refers to is removed. A night that was missed is made up for at the next start."""
+
+    scrub_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """Days in which the whole archive is read once: each night its share. A disk that loses bytes in silence is
+    noticed within this time."""
+
+    keep_jobs_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    """Days that jobs which are done or cancelled stay listed. Dead jobs stay until somebody looks at them."""

@@ -1,0 +1,121 @@
+"""The composition root: the one place where archive, blobs and services are put together.
+
+Example
+-------
+>>> with Node.open(load(Path("config.toml"))) as node:              # doctest: +SKIP
+...     node.peers.list()
+"""
+
+import contextlib
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from node.config import Config
+from node.core.errors import UserError
+from node.services.callers import Callers
+from node.services.ingest import Ingest
+from node.services.peers import Peers
+from node.services.query import Query
+from node.services.retrieve import Retrieve
+from storage.archive import Archive
+from storage.blobs.open import open_blobs
+from storage.blobs.protocol import BlobStore
+
+MIB = 1 << 20
+
+_log = structlog.get_logger()
+
+
+class Node:
+    """Everything that a front door needs, of one process.
+
+    Attributes
+    ----------
+    config
+        The configuration it was made from.
+    archive, blobs
+        Records and bytes.
+    ingest, query, retrieve, peers, callers
+        The use cases, one a family.
+    """
+
+    def __init__(self, config: Config, archive: Archive, blobs: BlobStore) -> None:
+        self.config = config
+        self.archive = archive
+        self.blobs = blobs
+        self.ingest = Ingest(
+            archive,
+            blobs,
+            free_floor=config.blobs.free_floor_mib * MIB,
+            max_dataset=config.dicom.max_dataset_mib * MIB,
+        )
+        self.query = Query(archive)
+        self.retrieve = Retrieve(archive, blobs)
+        self.peers = Peers(archive)
+        self.callers = Callers(archive)
+
+    @classmethod
+    def open(cls, config: Config) -> Self:
+        """Open the archive, bring its schema up to this program's, and clear what dead processes left.
+
+        Raises
+        ------
+        UserError
+            The data folder cannot be used.
+        storage.errors.StorageError
+            The database or the blob store cannot be used; the message says which and why.
+        """
+        with contextlib.ExitStack() as opened:
+            archive, blobs = open_storage(config)
+            opened.callback(archive.close)
+            opened.callback(blobs.close)
+            archive.upgrade()
+            recover(archive, blobs)
+            node = cls(config, archive, blobs)
+            opened.pop_all()
+            return node
+
+    def close(self) -> None:
+        """Write what waits, and let everything go. The node cannot be used afterwards."""
+        self.callers.close()
+        self.blobs.close()
+        self.archive.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_storage(config: Config) -> tuple[Archive, BlobStore]:
+    """Open records and bytes as they are, without upgrading or recovering anything."""
+    try:
+        config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    except OSError as error:
+        raise UserError(f"node.data_dir: {config.data_dir}: {error.strerror}") from None
+    archive = Archive.open(config.database_url)
+    try:
+        return archive, open_blobs(config.blobs.url, config.data_dir)
+    except BaseException:
+        archive.close()
+        raise
+
+
+def recover(archive: Archive, blobs: BlobStore) -> None:
+    """Drop blobs that were placed by a process which died before their record was committed.
+
+    Nobody was told that they are kept.
+    """
+    keys = blobs.recover()
+    if not keys:
+        return
+    with archive.begin() as tx:
+        orphans = set(keys) - tx.instances.by_blob_keys(keys)
+    for key in orphans:
+        blobs.delete(key)
+    _log.info("blobs.recovered", placed=len(keys), dropped=len(orphans))
