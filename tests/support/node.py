@@ -95,7 +95,7 @@ def start_node(tmp_path: Path, archive_url: str) -> Iterator[Callable[..., Runni
             count += 1
             folder = tmp_path / f"node{count}"
             folder.mkdir()
-            tables_dicom = {"drain_timeout": 1, "port": 0, **tables.get("dicom", {})}
+            tables_dicom = {"drain_timeout": 1, **tables.get("dicom", {})}
             path = write_config(folder, archive_url, **{**tables, "dicom": tables_dicom})
             return stack.enter_context(running(load(path, environ={})))
 
