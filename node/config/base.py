@@ -5,6 +5,7 @@ under each field is its documentation, from which `node.config.reference` writes
 docs/configuration.md.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -51,9 +52,23 @@ def check_host(host: str) -> str:
     return host
 
 
+def check_time_of_day(text: str) -> str:
+    """Return `text` when it is a time of day.
+
+    Raises
+    ------
+    ValueError
+        It is not HH:MM from 00:00 to 23:59.
+    """
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError("expected a time of day from 00:00 to 23:59, as in 02:30")
+    return text
+
+
 AeTitle = Annotated[str, AfterValidator(check_ae_title)]
 Host = Annotated[str, AfterValidator(check_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+TimeOfDay = Annotated[str, AfterValidator(check_time_of_day)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Folder = Annotated[Path, Field(strict=False, json_schema_extra={"path": True})]
 File = Annotated[str, Field(json_schema_extra={"path": True})]

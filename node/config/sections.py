@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from node.config.base import File, Folder, Host, Port, Section
+from node.config.base import File, Folder, Host, Port, Section, TimeOfDay
 
 
 class NodeSection(Section):
@@ -65,20 +65,20 @@ class WorkerSection(Section):
     """Worker processes that isocentre serve starts. More do more jobs at once."""
 
     at_once: Annotated[int, Field(ge=1, le=64)] = 4
-    """Jobs that each worker process does at the same time. Most of a job is waiting for disks and other nodes,
-    so it may be more than there are processor cores."""
+    """Jobs that each worker process does at the same time. Most of a job is waiting, for disks and other
+    nodes, so it may be more than there are processor cores."""
 
 
 class SchedulerSection(Section):
     """What is done every night."""
 
-    scrub_at: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "02:30"
-    """Time of day, on the machine's clock, at which stored bytes are read again and compared with their SHA-256,
-    and what nothing refers to is removed. A night that was missed is made up for at the next start."""
+    scrub_at: TimeOfDay = "02:30"
+    """Time of day, on the machine's clock, at which stored bytes are read again and compared with their
+    SHA-256, and what nothing refers to is removed. A missed night is made up for at the next start."""
 
     scrub_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    """Days in which the whole archive is read once: each night its share. A disk that loses bytes in silence is
-    noticed within this time."""
+    """Days in which the whole archive is read once: each night its share. A disk that loses bytes in
+    silence is noticed within this time."""
 
     keep_jobs_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """Days that jobs which are done or cancelled stay listed. Dead jobs stay until somebody looks at them."""
