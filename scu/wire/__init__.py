@@ -6,9 +6,9 @@ Four things, each on the one before:
   time they may take (PS3.8 9.3).
 - `Command` (command.py): a command set as bytes and back (PS3.7 6.3).
 - `Channel` (channel.py): one established association; messages in, messages out.
-- `negotiate.py`: A-ASSOCIATE, by pynetdicom's PDU classes.
+- `negotiate.py` (on `items.py`): A-ASSOCIATE, its PDUs and what they settle.
 
 One thread owns a channel and waits in the kernel: nothing polls, nothing crosses a queue. pynetdicom runs
 two polling threads an association and copies each PDU several times, which is what limits it (see
-docs/performance.md); its PDU classes, SOP class and status tables are used here, its threads are not.
+docs/performance.md). Its tables of SOP classes and transfer syntaxes are used by both directions.
 """

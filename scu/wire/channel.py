@@ -1,11 +1,12 @@
 """One established association: whole DIMSE messages in and out, blocking (PS3.7 6.3, PS3.8 9.3.5)."""
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scu.wire.command import Command, CommandField
-from scu.wire.errors import PeerAborted, ProtocolError, ReleaseRequested
+from scu.wire.errors import LinkClosed, LinkTimeout, PeerAborted, ProtocolError, ReleaseRequested, WireError
 from scu.wire.link import A_ABORT, A_RELEASE_RP, A_RELEASE_RQ, P_DATA_TF, Buffer, Link
 
 COMMAND_MAX = 64 * 1024
@@ -89,7 +90,7 @@ class Channel:
             if parts and identifier != context_id:
                 raise ProtocolError("a command changed its presentation context half-way", reason=6)
             context_id = identifier
-            size += len(data)
+            size += len(data) + _PDV.size  # empty ones count too
             if size > COMMAND_MAX:
                 raise ProtocolError(f"command set of more than {COMMAND_MAX} bytes", reason=6)
             parts.append(bytes(data))
@@ -115,7 +116,8 @@ class Channel:
                 identifier, control, data = self._next_pdv()
                 if control & _COMMAND or identifier != self._pending.context_id:
                     raise ProtocolError("another message began within a data set", reason=2)
-                fragments.append(data)
+                if len(data):
+                    fragments.append(data)
                 if control & _LAST:
                     self._pending = None
                     break
@@ -150,6 +152,8 @@ class Channel:
             self._position = 0
             if kind != P_DATA_TF:
                 self._control(kind)
+            if not len(self._pdu):
+                raise ProtocolError("P-DATA-TF without a PDV", reason=6)  # PS3.8 9.3.5
         if self._position + 6 > len(self._pdu):
             raise ProtocolError("a PDV header is cut off", reason=6)
         length, context_id, control = _PDV.unpack_from(self._pdu, self._position)
@@ -170,7 +174,7 @@ class Channel:
 
     def send(self, context: Context, command: Command, dataset: Buffer | None = None) -> None:
         """Send one message, command and data set, in one write where it is small."""
-        self.link.send(self.encode(context, command, dataset))
+        self.write(self.encode(context, command, dataset))
 
     def encode(self, context: Context, command: Command, dataset: Buffer | None = None) -> list[Buffer]:
         """Return the PDUs of a message without sending them, so that several can share one write."""
@@ -202,29 +206,18 @@ class Channel:
             unless `torn` says otherwise.
         """
         batch: list[Buffer] = list(self._fragments(context, command.with_data().encode(), _COMMAND))
-        held, sent, odd = 0, 0, b""
-        for piece in chunks:
-            chunk = b"".join((odd, piece)) if odd else piece
-            sent += len(piece)
-            if sent > size:
-                raise ValueError(f"a data set of {size} bytes was announced, more came")
-            # Every fragment but the last is even (PS3.8 annex E.1).
-            odd = bytes(chunk[-1:]) if len(chunk) % 2 and sent < size else b""
-            chunk = memoryview(chunk)[: len(chunk) - len(odd)]
-            if len(chunk):
-                batch += self._fragments(context, chunk, 0, last=sent == size)
-            held += len(chunk)
+        held, sent = 0, 0
+        for piece in _even_pieces(chunks, size):
             if held >= _BATCH:
                 self.torn = True
-                self.link.send(batch)
+                self.write(batch)
                 batch, held = [], 0
-        if sent != size:
-            raise ValueError(f"a data set of {size} bytes was announced, {sent} came")
-        if not size:
-            batch += self._fragments(context, b"", 0)
-        if batch:
-            self.torn = True
-            self.link.send(batch)
+            sent += len(piece)
+            held += len(piece)
+            batch += self._fragments(context, piece, 0, last=sent == size)
+        # The end leaves only now that `chunks` is exhausted: it may find at its end that they are damaged.
+        self.torn = True
+        self.write(batch)
         self.torn = False
 
     def answer(self, field: CommandField, message_id: int) -> Message:
@@ -268,20 +261,55 @@ class Channel:
             self._cancelled.add(command.responded_to)
         return True
 
+    def write(self, buffers: Sequence[Buffer]) -> None:
+        """Write PDUs of `encode`.
+
+        Raises
+        ------
+        PeerAborted
+            The peer had sent A-ABORT before it closed the connection.
+        LinkClosed, LinkTimeout
+        """
+        try:
+            self.link.send(buffers)
+        except LinkClosed as closed:
+            raise self._last_words() or closed from None
+
+    def _last_words(self) -> PeerAborted | None:
+        try:
+            while self.link.readable():
+                self._position, (kind, self._pdu) = 0, self.link.next_pdu()
+                if kind == A_ABORT:
+                    self._control(kind)
+        except PeerAborted as aborted:
+            return aborted
+        except WireError:
+            pass
+        return None
+
     def answer_release(self) -> None:
         """Send A-RELEASE-RP (PS3.8 9.3.7)."""
         self.link.send([struct.pack(">BxLxxxx", A_RELEASE_RP, 4)])
 
     def release(self) -> None:
-        """Ask to end the association and wait for the answer (PS3.8 7.2); then close."""
-        self.link.send([struct.pack(">BxLxxxx", A_RELEASE_RQ, 4)])
+        """Ask to end the association and wait for the answer (PS3.8 7.2); then close.
+
+        Raises
+        ------
+        LinkClosed, LinkTimeout, ProtocolError
+            The orderly end did not come about. The connection is closed all the same.
+        """
+        deadline = time.monotonic() + self.link.idle_timeout
         try:
+            self.link.send([struct.pack(">BxLxxxx", A_RELEASE_RQ, 4)])
             while True:
                 kind, _ = self.link.next_pdu()
                 if kind in (A_RELEASE_RP, A_ABORT):
                     break
                 if kind == A_RELEASE_RQ:  # both sides at once (PS3.8 7.2.2.1)
                     self.answer_release()
+                if time.monotonic() >= deadline:
+                    raise LinkTimeout(f"the release was not confirmed within {self.link.idle_timeout:g} s")
         finally:
             self.link.close()
 
@@ -289,3 +317,21 @@ class Channel:
         """Send A-ABORT and close."""
         self.link.send_abort(source, reason)
         self.link.close()
+
+
+def _even_pieces(chunks: Iterable[Buffer], size: int) -> Iterator[memoryview]:
+    """Cut `chunks` of `size` bytes together into pieces that are even, but for the last (PS3.8 annex E.1)."""
+    seen, odd = 0, b""
+    for chunk in chunks:
+        seen += len(chunk)
+        if seen > size:
+            raise ValueError(f"a data set of {size} bytes was announced, more came")
+        view = memoryview(b"".join((odd, chunk)) if odd else chunk)
+        even = len(view) if seen == size else len(view) & ~1
+        odd = bytes(view[even:])
+        for begin in range(0, even, _BATCH):
+            yield view[begin : min(begin + _BATCH, even)]
+    if seen < size:
+        raise ValueError(f"a data set of {size} bytes was announced, {seen} came")
+    if not size:
+        yield memoryview(b"")  # the fragment that says that there is nothing

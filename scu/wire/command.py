@@ -114,7 +114,7 @@ class Command:
     def encode(self) -> bytes:
         """Return the command set with its group length (0000,0000)."""
         parts: list[bytes] = []
-        for element in sorted(self.elements):
+        for element in sorted(self.elements.keys() - {0x0000}):
             value = self.elements[element]
             parts += (_ELEMENT.pack(0, element, len(value)), value)
         body = b"".join(parts)

@@ -1,12 +1,13 @@
 """A connection that speaks PDUs: blocking, one reader and one writer, bounded in length and time."""
 
 import contextlib
+import mmap
 import select
 import socket
 import ssl
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from scu.wire.errors import LinkClosed, LinkTimeout, ProtocolError
 
@@ -20,6 +21,7 @@ ASSOCIATE_MAX = 256 * 1024
 _HEADER = struct.Struct(">BxL")  # type, reserved, length (PS3.8 9.3.1)
 _IOV_MAX = 512
 _READ_AHEAD = 256 * 1024
+_TLS_WRITE = 256 * 1024
 
 Buffer = bytes | bytearray | memoryview
 
@@ -32,11 +34,12 @@ class Link:
     sock
         Connected socket, owned from now on.
     max_pdu
-        Bytes of the longest P-DATA-TF variable field that this side announced.
+        Bytes of the longest P-DATA-TF variable field that this side announced; not 0.
     idle_timeout
         Seconds to wait for the next PDU to begin.
     pdu_timeout
-        Seconds for a PDU that has begun to be there whole, and for a write to make progress.
+        Seconds for a PDU that has begun to be there whole, and for a write to make progress. Both are kept
+        to within a quarter of the shorter one.
     """
 
     def __init__(self, sock: socket.socket, *, max_pdu: int, idle_timeout: float, pdu_timeout: float) -> None:
@@ -44,19 +47,23 @@ class Link:
         self.max_pdu = max_pdu
         self.idle_timeout = idle_timeout
         self.pdu_timeout = pdu_timeout
-        self._buffer = bytearray(max(max_pdu, ASSOCIATE_MAX) + _READ_AHEAD)
+        # Pages of a private mapping take no memory until bytes have reached them: many links are quiet.
+        size = max(max_pdu, ASSOCIATE_MAX) + _READ_AHEAD
+        self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._view = memoryview(self._buffer)
         self._start = 0
         self._end = 0
+        self._deadline: float | None = None  # for the PDU being read
+        self._wake = max(min(idle_timeout, pdu_timeout) / 4, 0.001)
         self._tls = isinstance(sock, ssl.SSLSocket)
         self._quickack = getattr(socket, "TCP_QUICKACK", None)
         self._configure()
 
     def _configure(self) -> None:
-        self.sock.settimeout(None)
-        wake = min(self.idle_timeout, self.pdu_timeout)
-        for name, seconds in (("SO_RCVTIMEO", wake), ("SO_SNDTIMEO", self.pdu_timeout)):
-            # The kernel's own timeouts: Python's would cost a poll() a call.
+        # The kernel's own timeouts: Python's would cost a poll() a call. OpenSSL tries again on them for
+        # ever, so TLS has Python's.
+        self.sock.settimeout(self._wake if self._tls else None)
+        for name, seconds in (("SO_RCVTIMEO", self._wake), ("SO_SNDTIMEO", self.pdu_timeout)):
             whole = int(seconds)
             value = struct.pack("ll", whole, int((seconds - whole) * 1e6))
             self.sock.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
@@ -83,7 +90,10 @@ class Link:
     def has_pdu(self) -> bool:
         """Say whether a whole PDU has been read already, so that `next_pdu` will not touch the buffer."""
         have = self._end - self._start
-        return have >= 6 and have >= 6 + _HEADER.unpack_from(self._buffer, self._start)[1]
+        if have < 6:
+            return False
+        length: int = _HEADER.unpack_from(self._view, self._start)[1]
+        return have >= 6 + length
 
     def next_pdu(self) -> tuple[int, memoryview]:
         """Return type and variable field of the next PDU.
@@ -94,9 +104,10 @@ class Link:
         ------
         LinkClosed, LinkTimeout, ProtocolError
         """
+        self._deadline = None
         if self._end - self._start < 6:
             self._fill(6)
-        kind, length = _HEADER.unpack_from(self._buffer, self._start)
+        kind, length = _HEADER.unpack_from(self._view, self._start)
         self._check(kind, length)
         if self._end - self._start < 6 + length:
             self._fill(6 + length)
@@ -115,44 +126,68 @@ class Link:
 
     def _fill(self, need: int) -> None:
         """Read until `need` bytes stand from the start; wait idle_timeout for the first, then pdu_timeout."""
+        self._make_room(need)
+        begun = self._end > self._start
+        if self._deadline is None:
+            self._deadline = time.monotonic() + (self.pdu_timeout if begun else self.idle_timeout)
+        while self._end - self._start < need:
+            count = self._receive()
+            if count == 0:
+                raise LinkClosed("the peer closed the connection" + (" within a PDU" if begun else ""))
+            if count > 0 and not begun:
+                begun, self._deadline = True, time.monotonic() + self.pdu_timeout
+            elif self._end - self._start < need and time.monotonic() >= self._deadline:
+                limit = self.pdu_timeout if begun else self.idle_timeout
+                words = "a PDU was not complete" if begun else "nothing came"
+                raise LinkTimeout(f"{words} within {limit:g} s")
+
+    def _make_room(self, need: int) -> None:
         have = self._end - self._start
         if have == 0:
             self._start = self._end = 0
         elif self._start + need > len(self._buffer):
-            self._buffer[:have] = self._buffer[self._start : self._end]
+            self._buffer.move(0, self._start, have)
             self._start, self._end = 0, have
-        began = time.monotonic()
-        while self._end - self._start < need:
-            begun = self._end > self._start
-            try:
-                count = self.sock.recv_into(self._view[self._end :])
-            except (BlockingIOError, ssl.SSLWantReadError, TimeoutError):
-                count = -1
-            except OSError as error:
-                raise LinkClosed(f"the connection broke: {error.strerror or error}") from error
-            if count == 0:
-                raise LinkClosed("the peer closed the connection" + (" within a PDU" if begun else ""))
-            if count > 0:
-                self._end += count
-                self._acknowledge()
-            self._check_patience(began, begun, count)
 
-    def _check_patience(self, began: float, begun: bool, count: int) -> None:
-        limit = self.pdu_timeout if begun else self.idle_timeout
-        if (count < 0 or begun) and time.monotonic() - began >= limit:
-            words = "a PDU was not complete" if begun else "nothing came"
-            raise LinkTimeout(f"{words} within {limit:g} s")
+    def _receive(self) -> int:
+        """Read what is there. Returns the number of bytes: 0 at the end, -1 when nothing came in time."""
+        try:
+            count = self.sock.recv_into(self._view[self._end :])
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
+            return -1
+        except (OSError, ValueError) as error:  # ValueError: closed under us, in TLS
+            raise LinkClosed(f"the connection broke: {_words(error)}") from error
+        self._end += count
+        self._acknowledge()
+        return count
 
-    def readable(self, timeout: float = 0.0) -> bool:
-        """Say whether bytes are waiting to be read, after at most `timeout` seconds."""
-        if self._end > self._start or (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending()):
+    def readable(self) -> bool:
+        """Say, without waiting, whether bytes of a PDU are there or the connection has ended.
+
+        To be asked only when no view of `next_pdu` is in use any more.
+        """
+        if self._end > self._start:
             return True
+        if self._tls:
+            return self._peek_tls()
         try:
             poll = select.poll()
             poll.register(self.sock, select.POLLIN)
-            return bool(poll.poll(timeout * 1000))
+            return bool(poll.poll(0))
         except (OSError, ValueError):
             return True  # closed under us: the next read says so
+
+    def _peek_tls(self) -> bool:
+        # Bytes on the socket can be a session ticket, with nothing for us: only reading tells.
+        self._make_room(1)
+        try:
+            self.sock.settimeout(0)
+            return self._receive() >= 0
+        except (OSError, LinkClosed):
+            return True
+        finally:
+            with contextlib.suppress(OSError):
+                self.sock.settimeout(self._wake)
 
     def send(self, buffers: Sequence[Buffer]) -> None:
         """Write all of `buffers`, in order.
@@ -163,14 +198,15 @@ class Link:
         """
         try:
             if self._tls:
-                self.sock.sendall(b"".join(buffers))
+                for data in _joined(buffers):
+                    self._send_tls(memoryview(data))
             else:
                 for first in range(0, len(buffers), _IOV_MAX):
                     self._send_some(list(buffers[first : first + _IOV_MAX]))
-        except (BlockingIOError, ssl.SSLWantWriteError, TimeoutError) as error:
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError) as error:
             raise LinkTimeout(f"the peer took nothing for {self.pdu_timeout:g} s") from error
-        except OSError as error:
-            raise LinkClosed(f"the connection broke: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:
+            raise LinkClosed(f"the connection broke: {_words(error)}") from error
         self._acknowledge()
 
     def _send_some(self, buffers: list[Buffer]) -> None:
@@ -182,6 +218,16 @@ class Link:
                 sent -= len(buffers.pop(0))
             buffers[0] = memoryview(buffers[0])[sent:]
             sent = self.sock.sendmsg(buffers)
+
+    def _send_tls(self, data: memoryview) -> None:
+        deadline = time.monotonic() + self.pdu_timeout
+        while len(data):
+            try:
+                data = data[self.sock.send(data) :]
+                deadline = time.monotonic() + self.pdu_timeout
+            except (ssl.SSLWantReadError, ssl.SSLWantWriteError, TimeoutError):
+                if time.monotonic() >= deadline:
+                    raise
 
     def send_abort(self, source: int, reason: int) -> None:
         """Send A-ABORT, as well as it goes (PS3.8 9.3.8). Source 0: service user, 2: service provider."""
@@ -202,3 +248,21 @@ class Link:
             self.sock.settimeout(seconds)
             while time.monotonic() < deadline and self.sock.recv(4096):
                 pass
+
+
+def _joined(buffers: Sequence[Buffer]) -> Iterator[bytes]:
+    """Put together what is to be written by TLS, which has no gathering write, some at a time."""
+    batch: list[Buffer] = []
+    held = 0
+    for buffer in buffers:
+        batch.append(buffer)
+        held += len(buffer)
+        if held >= _TLS_WRITE:
+            yield b"".join(batch)
+            batch, held = [], 0
+    if batch:
+        yield b"".join(batch)
+
+
+def _words(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
