@@ -123,5 +123,5 @@ def test_closing_takes_nobody_more_and_drops_who_waits() -> None:
         at.lobby.close()
         assert sock.recv(1) == b""
         at.thread.join(5)
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionError):
             at.connect()
