@@ -1,5 +1,6 @@
 """The order of system calls: blob, folder and index are on disk before the sender is told (promise 2)."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def _windows(calls: list[Call], port: int) -> list[tuple[list[Call], Call]]:
     answers = answers[1 : INSTANCES + 2]  # the first is the A-ASSOCIATE-AC
     return [
         ([each for each in calls if first.ended <= each.began and each.ended <= next_one.began], next_one)
-        for first, next_one in zip(answers, answers[1:], strict=False)
+        for first, next_one in itertools.pairwise(answers)
     ]
 
 
