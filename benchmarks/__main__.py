@@ -1,0 +1,60 @@
+"""`python -m benchmarks`: run all, or those named, and print tables with ratios.
+
+python -m benchmarks                    everything, some fifteen minutes
+python -m benchmarks --quick            a tenth of it, to see that it runs
+python -m benchmarks ingest retrieve    these two
+"""
+
+import argparse
+import platform
+import tempfile
+from pathlib import Path
+
+from benchmarks import ingest, peers, query, retrieve, syncs
+from benchmarks.report import Table
+
+PARTS = ("ingest", "query", "retrieve", "syncs")
+
+
+def main() -> None:
+    """Measure, then print everything once more as tables."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
+    parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}; all when none is named")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the instances")
+    parser.add_argument("--folder", type=Path, help="where to work: the disk that is measured")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(PARTS)
+    if unknown:
+        parser.error(f"{', '.join(sorted(unknown))}: not one of {', '.join(PARTS)}")
+    if peers.program("storescu") is None:
+        parser.error("dcmtk's storescu is needed as the sender (on Debian: apt-get install dcmtk orthanc)")
+    with tempfile.TemporaryDirectory(prefix="isocentre-bench-", dir=arguments.folder) as folder:
+        tables = run(Path(folder), arguments.parts or list(PARTS), quick=arguments.quick)
+    print(
+        f"\n{platform.machine()}, Python {platform.python_version()}. In brackets: how many times better ours is."
+    )
+    for table in tables:
+        less = table.unit.startswith(("ms", "s "))
+        print("\n" + table.render(less_is_better=less))
+
+
+def run(folder: Path, parts: list[str], *, quick: bool) -> list[Table]:
+    """Run the named parts in `folder`; return their tables."""
+    tables: list[Table] = []
+    loads = ingest.make_loads(folder / "loads", quick=quick) if set(parts) - {"query"} else []
+    if "ingest" in parts:
+        for nodelay in (False, True):
+            tables += ingest.measure(folder / "ingest", loads, nodelay=nodelay)
+    if "query" in parts:
+        studies = query.make_studies(folder / "studies", 2_000 if quick else 20_000)
+        tables.append(query.measure(folder / "query", studies))
+    if "retrieve" in parts:
+        tables.append(retrieve.measure(folder / "retrieve", loads[0], 512))
+    if "syncs" in parts:
+        table = syncs.measure(folder / "syncs", loads)
+        tables += [table] if table else []
+    return tables
+
+
+if __name__ == "__main__":
+    main()
