@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 
 class Section(BaseModel):
@@ -73,3 +74,9 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 Folder = Annotated[Path, Field(strict=False, json_schema_extra={"path": True})]
 File = Annotated[str, Field(json_schema_extra={"path": True})]
 """Path of a file, made absolute when the configuration is read; empty is none."""
+
+
+def is_path(field: FieldInfo | None) -> bool:
+    """Tell whether the value of `field` is the path of a file or folder."""
+    extra = field.json_schema_extra if field else None
+    return isinstance(extra, dict) and bool(extra.get("path"))

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from node.config.base import Section
+from node.config.base import Section, is_path
 from node.config.config import Config
 from node.config.problems import Origins, describe
 from node.core.errors import UserError
@@ -130,16 +130,11 @@ def _typed(field: FieldInfo, text: str) -> Any:
     return text
 
 
-def _is_path(field: FieldInfo | None) -> bool:
-    extra = field.json_schema_extra if field else None
-    return isinstance(extra, dict) and bool(extra.get("path"))
-
-
 def _rooted(section: type[Section], values: Table, base: Path) -> Table:
     """Return `values` with its relative paths made absolute from `base`."""
     return {
         key: str(base / value)
-        if isinstance(value, str) and value and _is_path(section.model_fields.get(key))
+        if isinstance(value, str) and value and is_path(section.model_fields.get(key))
         else value
         for key, value in values.items()
     }

@@ -20,7 +20,9 @@ EVERY = 5.0
 """Seconds between two writings."""
 
 MOST = 1000
-"""Callers remembered between two writings; a flood of invented AE titles fills neither memory nor database."""
+"""Callers remembered between two writings, so that a flood of invented AE titles does not fill the memory."""
+
+_Key = tuple[str, str, bool]  # AE title, address, whether it was refused
 
 _log = structlog.get_logger()
 
@@ -28,7 +30,6 @@ _log = structlog.get_logger()
 @dataclass
 class _Calls:
     count: int = 0
-    refused: int = 0
     asked: set[str] = field(default_factory=set)
     last: datetime = field(default_factory=clock.now)
 
@@ -39,7 +40,7 @@ class Callers:
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._lock = threading.Lock()
-        self._waiting: dict[tuple[str, str], _Calls] = {}
+        self._waiting: dict[_Key, _Calls] = {}
         self._overlooked = 0
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -54,15 +55,15 @@ class Callers:
         refused
             It was turned away.
         """
+        key = (ae_title, address, refused)
         with self._lock:
-            calls = self._waiting.get((ae_title, address))
+            calls = self._waiting.get(key)
             if calls is None:
                 if len(self._waiting) >= MOST:
                     self._overlooked += 1
                     return
-                calls = self._waiting[ae_title, address] = _Calls()
+                calls = self._waiting[key] = _Calls()
             calls.count += 1
-            calls.refused += refused
             calls.asked.update(asked)
             calls.last = clock.now()
             if self._thread is None and not self._stop.is_set():
@@ -86,14 +87,9 @@ class Callers:
             return
         try:
             with self._archive.begin() as tx:
-                for (ae_title, address), calls in waiting.items():
+                for (ae_title, address, refused), calls in sorted(waiting.items(), key=_first):
                     tx.callers.note(
-                        ae_title,
-                        address,
-                        calls.asked,
-                        refused=calls.refused,
-                        count=calls.count,
-                        at=calls.last,
+                        ae_title, address, calls.asked, refused=refused, count=calls.count, at=calls.last
                     )
                 tx.commit()
         except StorageError as error:
@@ -111,7 +107,7 @@ class Callers:
         while not self._stop.wait(EVERY):
             self.flush()
 
-    def _put_back(self, waiting: dict[tuple[str, str], _Calls]) -> None:
+    def _put_back(self, waiting: dict[_Key, _Calls]) -> None:
         with self._lock:
             for key, calls in waiting.items():
                 newer = self._waiting.get(key)
@@ -120,5 +116,8 @@ class Callers:
                         self._waiting[key] = calls
                     continue
                 newer.count += calls.count
-                newer.refused += calls.refused
                 newer.asked |= calls.asked
+
+
+def _first(item: tuple[_Key, _Calls]) -> _Key:
+    return item[0]  # one order for all processes, so that none waits for another in a circle

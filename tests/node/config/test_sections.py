@@ -1,0 +1,24 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from node.config import BlobsSection, ConsoleSection, DatabaseSection, NodeSection, SchedulerSection
+
+
+def test_the_documented_defaults_hold():
+    assert NodeSection().data_dir == Path("data")
+    assert DatabaseSection().url == BlobsSection().url == ""
+    assert (ConsoleSection().host, ConsoleSection().port) == ("127.0.0.1", 8080)
+
+
+def test_passwords_are_not_shown():
+    assert "secret" not in repr(DatabaseSection(url="postgresql+psycopg2://u:secret@h/n"))
+    assert "secret" not in repr(BlobsSection(url="s3://key:secret@bucket"))
+
+
+def test_a_time_of_day_is_one():
+    assert SchedulerSection(scrub_at="23:59").scrub_at == "23:59"
+    for wrong in ("24:00", "2:30", "0230", "02:60"):
+        with pytest.raises(ValidationError):
+            SchedulerSection(scrub_at=wrong)
