@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from scu.statuses import Category, Meaning, meaning
 from scu.wire.channel import Channel, Context
 from scu.wire.command import (
     AFFECTED_SOP_CLASS_UID,
@@ -47,14 +48,19 @@ class StoreResult:
     comment: str = ""
 
     @property
+    def meaning(self) -> Meaning:
+        """What that says, and whether sending again can help."""
+        return meaning(CommandField.C_STORE_RSP, self.status)
+
+    @property
     def stored(self) -> bool:
-        """Whether the receiver has the instance: success, or a warning (0xBxxx, 0x0107, 0x0116)."""
-        return self.status == 0x0000 or self.warning
+        """Whether the receiver has the instance: success, or a warning."""
+        return self.meaning.category in (Category.SUCCESS, Category.WARNING)
 
     @property
     def warning(self) -> bool:
-        """Whether the receiver has it, with a reservation (PS3.7 C.3)."""
-        return self.status >> 12 == 0xB or self.status in (0x0001, 0x0107, 0x0116)
+        """Whether the receiver has it, with a reservation."""
+        return self.meaning.category is Category.WARNING
 
 
 def send(
