@@ -1,1 +1,1 @@
-"""Keeps the records of everything the node knows, and the bytes. SQLAlchemy is imported here and nowhere else."""
+"""Keeps the records of all that the node knows, and the bytes. Only here is SQLAlchemy imported."""

@@ -4,6 +4,7 @@ A patient has no table: its attributes stand in each study as they came, and two
 Columns of attributes are generated from `storage.records.attributes`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -78,3 +79,26 @@ class StoredInstance:
     study_instance_uid: str
     series_instance_uid: str
     received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """A study as people look at it.
+
+    Attributes
+    ----------
+    attributes
+        Keyword to value, as first sent, of every indexed attribute of patient and study.
+    identity_conflict
+        Instances of it came under different patients.
+    """
+
+    study_instance_uid: str
+    attributes: Mapping[str, str]
+    modalities: tuple[str, ...]
+    sop_classes: tuple[str, ...]
+    number_of_series: int
+    number_of_instances: int
+    identity_conflict: bool
+    created_at: datetime
+    updated_at: datetime

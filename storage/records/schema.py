@@ -34,6 +34,11 @@ def clean(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
+def indexable(text: str) -> str:
+    """Return `text` as a column that has an index keeps it."""
+    return clean(text[:INDEXABLE])
+
+
 def _clean_tree(value: Any) -> Any:
     if isinstance(value, str):
         return clean(value)
@@ -69,7 +74,7 @@ class Words(TypeDecorator[str]):
         """Clean what goes in, and what is compared with it."""
         if value is None:
             return None
-        return clean(value[:INDEXABLE] if self.indexed else value)
+        return indexable(value) if self.indexed else clean(value)
 
 
 class Moment(TypeDecorator[datetime]):

@@ -1,1 +1,1 @@
-"""What differs between SQLite and PostgreSQL in the statements themselves."""
+"""SQL below SQLAlchemy's work for each call, where it counts."""

@@ -1,0 +1,245 @@
+"""Instances coming in: the hot path of the archive.
+
+A batch costs the same few statements however many arrivals it has: two to find what is known, one to
+insert instances, one for each study and series to count, two for arrivals and events.
+
+Recording the same arrival twice (the same blob key) says what it said the first time and changes nothing, so
+that a transaction whose commit broke half-way may simply be tried again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, select
+
+from storage.engine import Busy
+from storage.records.arrival import Arrival, BlobRef, Recorded, Verdict
+from storage.records.attributes import Level
+from storage.records.history import ConflictKind
+from storage.records.keys import row_of
+from storage.records.schema import indexable
+from storage.records.tables import arrival as arrivals_table
+from storage.records.tables import event, instance, series, study
+from storage.repos.contested import Contested, content_fingerprint, identity_fingerprint
+from storage.repos.hierarchy import Hierarchy, KnownSeries, patient_of
+from storage.repos.rows import blob_values, origin_values
+from storage.sql.prepared import Inserter, Prepared, padded, power
+
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An instance that the archive has."""
+
+    row: int
+    blob: BlobRef
+    transfer_syntax_uid: str
+    study_row: int
+    study_uid: str
+    study_conflicted: bool
+
+
+class ArrivalsRepo:
+    """Records arrivals."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._sql = _statements(connection.dialect.name)
+
+    def record(self, arrivals: Sequence[Arrival]) -> list[Recorded]:
+        """Record `arrivals` in their order and say what came of each.
+
+        Their blobs must have been synced before the commit. The blob of a DUPLICATE or DIFFERS is
+        referred to by nothing: after the commit it is the caller's to delete.
+
+        Raises
+        ------
+        Busy
+            Another receiver recorded one of them at this moment: try the whole transaction again.
+        """
+        recorded: list[Recorded] = []
+        for start in range(0, len(arrivals), _AT_ONCE):
+            recorded += _Batch(self._connection, self._sql, arrivals[start : start + _AT_ONCE]).record()
+        return recorded
+
+
+class _Batch:
+    """Arrivals that share statements."""
+
+    def __init__(self, connection: Connection, sql: "_Statements", arrivals: Sequence[Arrival]) -> None:
+        self._connection = connection
+        self._sql = sql
+        self._arrivals = arrivals
+        self._known: dict[str, _Known] = {}
+        self._fresh: dict[str, Arrival] = {}
+        self._contested = Contested(connection)
+        self._trail: list[dict[str, Any]] = []
+        self._events: list[dict[str, Any]] = []
+
+    def record(self) -> list[Recorded]:
+        self._find()
+        for each in self._arrivals:
+            uid = indexable(each.sop_instance_uid)
+            if uid not in self._known:
+                self._fresh.setdefault(uid, each)
+        hierarchy = Hierarchy(self._connection)
+        if self._fresh:
+            self._insert(hierarchy)
+        self._contested.load(self._differing())
+        recorded = [self._verdict(each, hierarchy) for each in self._arrivals]
+        self._events += self._contested.save()
+        hierarchy.save()
+        if self._trail:
+            self._sql.new_arrival.run(self._connection, self._trail)
+        if self._events:
+            self._sql.new_event.run(self._connection, self._events)
+        return recorded
+
+    def _find(self) -> None:
+        uids = list({indexable(each.sop_instance_uid): None for each in self._arrivals})
+        size = power(len(uids))
+        for row in self._sql.find(size).run(self._connection, padded("uid", uids, size)):
+            number, uid, key, offset, length, digest, syntax, study_row, study_uid, conflicted = row
+            blob = BlobRef(key, offset, length, digest)
+            self._known[uid] = _Known(number, blob, syntax, study_row, study_uid, bool(conflicted))
+
+    def _insert(self, hierarchy: Hierarchy) -> None:
+        hierarchy.prepare(list(self._fresh.values()))
+        homes = {uid: hierarchy.series_of(each) for uid, each in self._fresh.items()}
+        rows = [_instance_row(uid, self._fresh[uid], homes[uid]) for uid in sorted(self._fresh)]
+        for number, uid in self._sql.new_instance.run(self._connection, rows):
+            each, home = self._fresh[uid], homes[uid]
+            self._known[uid] = _Known(
+                number,
+                each.blob,
+                each.transfer_syntax_uid,
+                home.study.row,
+                home.study.uid,
+                home.study.conflicted,
+            )
+            hierarchy.count(each)
+        if any(uid not in self._known for uid in self._fresh):
+            raise Busy("database: another receiver records the same instance")
+        self._events += [
+            _event("study.created", self._first_of(s.uid), study_only=True) for s in hierarchy.created
+        ]
+
+    def _first_of(self, study_uid: str) -> Arrival:
+        return next(a for a in self._fresh.values() if indexable(a.study_instance_uid) == study_uid)
+
+    def _differing(self) -> Iterable[str]:
+        """Yield the fingerprint of each content that is not the one known under its UID."""
+        for each in self._arrivals:
+            uid = indexable(each.sop_instance_uid)
+            if each.blob.digest != self._known[uid].blob.digest:
+                yield content_fingerprint(uid, each.blob.digest)
+
+    def _verdict(self, each: Arrival, hierarchy: Hierarchy) -> Recorded:
+        uid = indexable(each.sop_instance_uid)
+        known = self._known[uid]
+        if self._fresh.get(uid) is each:
+            return self._stored(each, known, hierarchy.series_of(each))
+        if each.blob.key == known.blob.key:  # this very arrival, recorded before
+            return Recorded(Verdict.STORED, identity_conflict=known.study_conflicted)
+        if each.blob.digest == known.blob.digest:
+            return self._traced(
+                each, known, Recorded(Verdict.DUPLICATE, known.blob, known.transfer_syntax_uid)
+            )
+        kept = self._contested.kept(content_fingerprint(uid, each.blob.digest))
+        if kept is not None and kept[0].key != each.blob.key:
+            return self._traced(each, known, Recorded(Verdict.DUPLICATE, *kept))
+        if kept is not None:
+            return Recorded(Verdict.CONFLICT, known.blob, known.transfer_syntax_uid)
+        if not each.as_conflict:
+            return Recorded(Verdict.DIFFERS, known.blob, known.transfer_syntax_uid)
+        fingerprint = content_fingerprint(uid, each.blob.digest)
+        happened = _event("conflict.content", each)
+        self._contested.add(ConflictKind.CONTENT, fingerprint, each, known.study_row, known.row, happened)
+        return self._traced(each, known, Recorded(Verdict.CONFLICT, known.blob, known.transfer_syntax_uid))
+
+    def _stored(self, each: Arrival, known: _Known, home: KnownSeries) -> Recorded:
+        self._events.append(_event("instance.stored", each))
+        patient = patient_of(each)
+        conflict = not home.study.patient.agrees(patient)
+        if conflict:
+            home.study.new_conflict = not home.study.conflicted
+            fingerprint = identity_fingerprint(home.study.uid, patient)
+            happened = _event("conflict.identity", each)
+            self._contested.add(
+                ConflictKind.IDENTITY, fingerprint, each, known.study_row, known.row, happened
+            )
+        return self._traced(each, known, Recorded(Verdict.STORED, identity_conflict=conflict))
+
+    def _traced(self, each: Arrival, known: _Known, recorded: Recorded) -> Recorded:
+        row = {
+            "instance_row": known.row,
+            "verdict": recorded.verdict.value,
+            "received_at": each.received_at,
+        }
+        self._trail.append(row | origin_values(each.origin))
+        return recorded
+
+
+def _instance_row(uid: str, arrival: Arrival, home: KnownSeries) -> dict[str, Any]:
+    row: dict[str, Any] = row_of(Level.IMAGE, arrival.attributes)
+    row.update(blob_values(arrival.blob))
+    row["sop_instance_uid"] = uid
+    row["sop_class_uid"] = arrival.sop_class_uid
+    row["series_row"] = home.row
+    row["transfer_syntax_uid"] = arrival.transfer_syntax_uid
+    row["received_at"] = arrival.received_at
+    return row
+
+
+def _event(kind: str, arrival: Arrival, *, study_only: bool = False) -> dict[str, Any]:
+    return {
+        "at": arrival.received_at,
+        "kind": kind,
+        "study_instance_uid": arrival.study_instance_uid,
+        "series_instance_uid": "" if study_only else arrival.series_instance_uid,
+        "sop_instance_uid": "" if study_only else arrival.sop_instance_uid,
+        "detail": {},
+    }
+
+
+class _Statements:
+    """The SQL of this module for one dialect."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self.new_instance = Inserter(instance, kind, skip=True, returning=("id", "sop_instance_uid"))
+        self.new_arrival = Inserter(arrivals_table, kind)
+        self.new_event = Inserter(event, kind)
+        self._find: dict[int, Prepared] = {}
+
+    def find(self, size: int) -> Prepared:
+        """Find the instances of `size` UIDs."""
+        if size not in self._find:
+            uids = [bindparam(f"uid_{i}", type_=instance.c.sop_instance_uid.type) for i in range(size)]
+            query = (
+                select(
+                    instance.c.id,
+                    instance.c.sop_instance_uid,
+                    instance.c.blob_key,
+                    instance.c.blob_offset,
+                    instance.c.blob_size,
+                    instance.c.digest,
+                    instance.c.transfer_syntax_uid,
+                    study.c.id,
+                    study.c.study_instance_uid,
+                    study.c.identity_conflict,
+                )
+                .join(series, series.c.id == instance.c.series_row)
+                .join(study, study.c.id == series.c.study_row)
+                .where(instance.c.sop_instance_uid.in_(uids))
+            )
+            self._find[size] = Prepared(query, self._kind)
+        return self._find[size]
+
+
+@cache
+def _statements(kind: str) -> _Statements:
+    return _Statements(kind)

@@ -1,0 +1,44 @@
+"""Datasets that were refused, kept with the reason."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from storage.records.history import Quarantined
+from storage.records.tables import quarantine
+from storage.repos.rows import origin_of, origin_values
+
+_PLAIN = (
+    "blob_key",
+    "blob_size",
+    "digest",
+    "reason",
+    "received_at",
+    "sop_class_uid",
+    "sop_instance_uid",
+    "transfer_syntax_uid",
+)
+
+
+class QuarantineRepo:
+    """The table of the quarantine."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, refused: Quarantined) -> int:
+        """Keep `refused`; return its id. Its blob must have been synced before the commit."""
+        values = {name: getattr(refused, name) for name in _PLAIN} | origin_values(refused.origin)
+        added = self._connection.execute(quarantine.insert().values(values).returning(quarantine.c.id))
+        number: int = added.scalar_one()
+        return number
+
+    def list(self, *, after: int = 0, limit: int = 1000) -> list[Quarantined]:
+        """Return up to `limit` of them in the order they came, those whose id is above `after`."""
+        query = select(quarantine).where(quarantine.c.id > after).order_by(quarantine.c.id).limit(limit)
+        return [_quarantined(row) for row in self._connection.execute(query)]
+
+
+def _quarantined(row: Any) -> Quarantined:
+    plain = {name: getattr(row, name) for name in _PLAIN}
+    return Quarantined(origin=origin_of(row), id=row.id, **plain)

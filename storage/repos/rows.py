@@ -1,0 +1,36 @@
+"""Parts that several tables have in common: an origin, and a reference to a blob, to columns and back."""
+
+from typing import Any
+
+from storage.records.arrival import BlobRef, Origin, Way
+
+
+def origin_values(origin: Origin) -> dict[str, str]:
+    """Return column to value of `storage.records.schema.origin_columns`."""
+    return {
+        "way": origin.way.value,
+        "calling_ae": origin.calling_ae,
+        "called_ae": origin.called_ae,
+        "address": origin.address,
+        "user_name": origin.user,
+    }
+
+
+def origin_of(row: Any) -> Origin:
+    """Return the origin in a row."""
+    return Origin(Way(row.way), row.calling_ae, row.called_ae, row.address, row.user_name)
+
+
+def blob_values(blob: BlobRef) -> dict[str, str | int]:
+    """Return column to value of `storage.records.schema.blob_columns`."""
+    return {
+        "blob_key": blob.key,
+        "blob_offset": blob.offset,
+        "blob_size": blob.size,
+        "digest": blob.digest,
+    }
+
+
+def blob_of(row: Any) -> BlobRef:
+    """Return the reference in a row."""
+    return BlobRef(row.blob_key, row.blob_offset, row.blob_size, row.digest)

@@ -1,0 +1,6 @@
+"""Fixtures of all tests; each kind has its own module under tests/support."""
+
+pytest_plugins = [
+    "tests.support.databases",
+    "tests.support.objects",
+]
