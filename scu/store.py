@@ -71,6 +71,7 @@ def send(
     *,
     priority: int = 0,
     originator: tuple[str, int] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> StoreResult:
     """Send one instance and wait for the answer to it.
 
@@ -84,6 +85,8 @@ def send(
         0 medium, 1 high, 2 low (PS3.7 9.1.1.1.4).
     originator
         AE title and Message ID of the C-MOVE that this is a part of (PS3.7 9.1.1.1.5).
+    meanwhile
+        Called once all is sent, before the answer is waited for: time in which the other node works.
 
     Raises
     ------
@@ -102,5 +105,7 @@ def send(
         close = getattr(chunks, "close", None)  # a generator holds a file open until then
         if close is not None:
             close()
+    if meanwhile is not None:
+        meanwhile()
     answer = channel.answer(CommandField.C_STORE_RSP, message_id).command
     return StoreResult(answer.status, answer.string(ERROR_COMMENT))
