@@ -17,13 +17,16 @@ from sqlalchemy import Connection
 
 from storage.repos.arrivals import ArrivalsRepo
 from storage.repos.audit import AuditRepo
+from storage.repos.bookmarks import BookmarksRepo
 from storage.repos.callers import CallersRepo
 from storage.repos.conflicts import ConflictsRepo
 from storage.repos.events import EventsRepo
 from storage.repos.instances import InstancesRepo
+from storage.repos.jobs import JobsRepo
 from storage.repos.peers import PeersRepo
 from storage.repos.quarantine import QuarantineRepo
 from storage.repos.studies import StudiesRepo
+from storage.repos.totals import TotalsRepo
 
 if TYPE_CHECKING:
     from storage.repos.query import QueryRepo
@@ -110,3 +113,18 @@ class Transaction:
     def audit(self) -> AuditRepo:
         """Who did what."""
         return AuditRepo(self._connection)
+
+    @cached_property
+    def jobs(self) -> JobsRepo:
+        """Work to be done."""
+        return JobsRepo(self._connection)
+
+    @cached_property
+    def bookmarks(self) -> BookmarksRepo:
+        """How far long work has come."""
+        return BookmarksRepo(self._connection)
+
+    @cached_property
+    def totals(self) -> TotalsRepo:
+        """Numbers about all of it."""
+        return TotalsRepo(self._connection)

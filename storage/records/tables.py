@@ -1,6 +1,7 @@
 """Every table, in one place: whoever imports this has the whole schema in `METADATA`."""
 
 from storage.records.history import arrival, conflict, quarantine
+from storage.records.jobs import bookmark, job
 from storage.records.network import caller, peer
 from storage.records.objects import instance, series, study
 from storage.records.schema import METADATA
@@ -10,10 +11,12 @@ __all__ = [
     "METADATA",
     "arrival",
     "audit",
+    "bookmark",
     "caller",
     "conflict",
     "event",
     "instance",
+    "job",
     "peer",
     "quarantine",
     "series",

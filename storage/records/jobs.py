@@ -1,0 +1,143 @@
+"""The tables of work to do: jobs, and the bookmarks of work that goes on where it stopped.
+
+queued -> running -> done
+  ^  ^       |-----> queued, later: it failed, or its worker died or stopped
+  |  |       |-----> dead: failed too often, or hopeless
+  |  '----- dead, cancelled: retried by a person
+queued, running -> cancelled: by a person
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint, text
+
+from storage.records.schema import METADATA, Moment, Tree, identifier, words
+
+OPEN = "state IN ('queued', 'running') AND dedupe <> ''"
+
+
+def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """Return a partial index, which stays as small as the work that is open."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
+job = Table(
+    "job",
+    METADATA,
+    identifier(),
+    words("kind"),
+    Column("payload", Tree, nullable=False),
+    words("dedupe"),
+    words("state"),
+    Column("priority", Integer, nullable=False),
+    Column("run_after", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("max_failures", Integer, nullable=False),
+    words("worker"),
+    Column("lease_until", Moment, nullable=True),
+    Column("created_at", Moment, nullable=False),
+    Column("started_at", Moment, nullable=True),
+    Column("finished_at", Moment, nullable=True),
+    words("error"),
+    _index("ix_job_due", "priority", "run_after", "id", where="state = 'queued'"),
+    _index("ix_job_leased", "lease_until", where="state = 'running'"),
+    _index("uq_job_open", "dedupe", where=OPEN, unique=True),
+    Index(None, "state", "finished_at"),
+    Index(None, "kind", "id"),
+)
+
+bookmark = Table(
+    "bookmark",
+    METADATA,
+    identifier(),
+    words("name"),
+    Column("place", Tree, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("name"),
+)
+
+
+class JobState(StrEnum):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+
+class Priority:
+    """Which of two jobs that are due goes first: the one with the smaller number."""
+
+    URGENT = 0
+    ORDINARY = 50
+    HOUSEKEEPING = 90
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """Work to be done once.
+
+    Attributes
+    ----------
+    kind
+        Name of its module in `node.jobs`.
+    payload
+        What that needs to know. No patient data: jobs are shown to people who may not see it.
+    dedupe
+        While a job with this text is queued or running, another one is not taken; empty: always taken.
+    run_after
+        Not before this moment; None: at once.
+    max_failures
+        After so many failures it is dead.
+    """
+
+    kind: str
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    dedupe: str = ""
+    priority: int = Priority.ORDINARY
+    run_after: datetime | None = None
+    max_failures: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands in the table.
+
+    Attributes
+    ----------
+    attempts
+        Times that a worker began it. Together with `id` this names one attempt: who holds an older one
+        can no longer change the job.
+    failures
+        Attempts that failed since it was enqueued, or since a person retried it.
+    worker
+        Who runs it, or ran it last.
+    lease_until
+        When it returns to the queue unless its worker is heard of, while running.
+    error
+        Why the last attempt failed.
+    """
+
+    id: int
+    kind: str
+    payload: Mapping[str, Any]
+    dedupe: str
+    state: JobState
+    priority: int
+    run_after: datetime
+    attempts: int
+    failures: int
+    max_failures: int
+    worker: str
+    lease_until: datetime | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str

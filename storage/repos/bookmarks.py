@@ -1,0 +1,32 @@
+"""Bookmarks: how far work that takes many nights has come."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from storage.records.jobs import bookmark
+
+
+class BookmarksRepo:
+    """Bookmarks, in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str) -> Mapping[str, Any]:
+        """Return the place of `name`, empty when it has none yet."""
+        place = select(bookmark.c.place).where(bookmark.c.name == name)
+        return self._connection.execute(place).scalar_one_or_none() or {}
+
+    def put(self, name: str, place: Mapping[str, Any], at: datetime) -> None:
+        """Move the bookmark of `name`."""
+        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        values = {"place": dict(place), "updated_at": at}
+        self._connection.execute(
+            insert(bookmark)
+            .values(name=name, **values)
+            .on_conflict_do_update(index_elements=[bookmark.c.name], set_=values)
+        )
