@@ -14,6 +14,9 @@ from typing import Protocol, Self, runtime_checkable
 
 Buffer = bytes | bytearray | memoryview
 
+HEAD_MAX = 64 * 1024
+"""Bytes at the beginning of a blob that can still be changed while it is being written."""
+
 
 @runtime_checkable
 class BlobWriter(Protocol):
@@ -37,12 +40,19 @@ class BlobWriter(Protocol):
         """
 
     def patch_head(self, data: Buffer) -> None:
-        """Overwrite the first ``len(data)`` bytes, which must have been written already and lie in the
-        first 64 KiB. For a header that is known only when the end is.
+        """Overwrite the first ``len(data)`` bytes, for a header that is known only when the end is.
+
+        They must have been written already and lie in the first `HEAD_MAX` bytes, else ValueError.
         """
 
     def place(self) -> str:
-        """Make the content durable and give it its key; return the key."""
+        """Make the content durable and give it its key; return the key.
+
+        Raises
+        ------
+        OutOfSpace, Unavailable
+            The blob is gone, as after `abandon`.
+        """
 
     def abandon(self) -> None:
         """Drop what was written. After `place` it does nothing."""
@@ -80,7 +90,10 @@ class BlobStore(Protocol):
         """Begin a blob in `area` (``instances`` or ``quarantine``): the first part of its key."""
 
     def sync(self, keys: Iterable[str]) -> None:
-        """Return once every one of these placed blobs survives a power cut, name and content."""
+        """Return once every one of these placed blobs survives a power cut, name and content.
+
+        Callers who wait at the same time share the work.
+        """
 
     def open(self, key: str) -> BlobReader:
         """Open a placed blob. Raises NotFound."""
@@ -100,7 +113,9 @@ class BlobStore(Protocol):
     def recover(self) -> Sequence[str]:
         """Clear away what dead writers left half-written; return placed keys that may lack a record.
 
-        Called at start. Blobs of writers that still live (other receivers) are left alone.
+        Called at start. Blobs of writers that still live (other receivers) are left alone and never
+        returned, so whatever returned key has no record may be deleted. A store that cannot tell the
+        living from the dead returns nothing; then `keys` and the records tell what is nobody's.
         """
 
     def close(self) -> None:
