@@ -4,12 +4,16 @@ SQLite runs in WAL mode with synchronous=FULL: a commit is on disk when it retur
 wait for the one writer. PostgreSQL runs with synchronous_commit on, whatever the server's default.
 """
 
+import math
 import sqlite3
 import time
+from functools import partial
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DisconnectionError, IntegrityError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from storage.errors import Damaged, OutOfSpace, StorageError, Unavailable
 
@@ -19,6 +23,15 @@ _BUSY_SECONDS = 30.0
 class Busy(Unavailable):
     """Another writer was in the way. The same transaction, tried again at once, can succeed."""
 
+
+_IDLE_SECONDS = 1.0
+
+_POSTGRES_SETTINGS = (
+    "synchronous_commit=on",
+    "default_transaction_isolation=read\\ committed",
+    "timezone=UTC",
+    "client_encoding=UTF8",
+)
 
 _SQLITE_ERRORS: dict[int, type[StorageError]] = {  # by primary result code
     sqlite3.SQLITE_BUSY: Busy,
@@ -119,18 +132,36 @@ def _begin_sqlite(connection: Connection) -> None:
 def _postgresql(url: URL) -> Engine:
     if url.get_driver_name() != "psycopg2":
         raise StorageError("database URL: for PostgreSQL write postgresql+psycopg2://")
-    return create_engine(
+    engine = create_engine(
         url,
         hide_parameters=True,
         pool_size=8,
         max_overflow=24,
-        pool_pre_ping=True,
         connect_args={
             "application_name": "isocentre",
             "connect_timeout": 10,
-            "options": "-c synchronous_commit=on -c timezone=UTC -c client_encoding=UTF8",
+            "options": " -c ".join(["", *_POSTGRES_SETTINGS]).strip(),
         },
     )
+    event.listen(engine, "checkin", _note_idle)
+    event.listen(engine, "checkout", partial(_ping_idle, engine))
+    return engine
+
+
+def _note_idle(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["idle_since"] = time.monotonic()
+
+
+def _ping_idle(
+    engine: Engine, connection: DBAPIConnection, record: ConnectionPoolEntry, _proxy: object
+) -> None:
+    """See whether a connection outlived a pause; in steady use none is asked: it costs a journey."""
+    if time.monotonic() - record.info.get("idle_since", math.inf) < _IDLE_SECONDS:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except engine.dialect.loaded_dbapi.Error:
+        raise DisconnectionError from None  # the pool makes a new one
 
 
 def _sqlite_code(error: BaseException) -> int:

@@ -25,7 +25,7 @@ from storage.records.tables import event, instance, series, study
 from storage.repos.contested import Contested, content_fingerprint, identity_fingerprint
 from storage.repos.hierarchy import Hierarchy, KnownSeries, patient_of
 from storage.repos.rows import blob_values, origin_values
-from storage.sql.prepared import Inserter, Prepared, padded, power
+from storage.sql.prepared import Inserter, Prepared, Writes, padded, power
 
 _AT_ONCE = 64
 
@@ -91,18 +91,26 @@ class _Batch:
         self._contested.load(self._differing())
         recorded = [self._verdict(each, hierarchy) for each in self._arrivals]
         self._events += self._contested.save()
-        hierarchy.save()
-        if self._trail:
-            self._sql.new_arrival.run(self._connection, self._trail)
-        if self._events:
-            self._sql.new_event.run(self._connection, self._events)
+        writes = Writes(self._connection)
+        hierarchy.save(writes)
+        self._sql.new_arrival.later(writes, self._trail)
+        self._sql.new_event.later(writes, self._events)
+        writes.send()
         return recorded
 
     def _find(self) -> None:
         uids = list({indexable(each.sop_instance_uid): None for each in self._arrivals})
         size = power(len(uids))
-        for row in self._sql.find(size).run(self._connection, padded("uid", uids, size)):
-            number, uid, key, offset, length, digest, syntax, study_row, study_uid, conflicted = row
+        found = self._sql.find(size).run(self._connection, padded("uid", uids, size))
+        if not found:
+            return
+        homes = list({row[-1]: None for row in found})
+        size = power(len(homes))
+        owners = {
+            row[0]: row[1:] for row in self._sql.home(size).run(self._connection, padded("row", homes, size))
+        }
+        for number, uid, key, offset, length, digest, syntax, home in found:
+            study_row, study_uid, conflicted = owners[home]
             blob = BlobRef(key, offset, length, digest)
             self._known[uid] = _Known(number, blob, syntax, study_row, study_uid, bool(conflicted))
 
@@ -214,30 +222,36 @@ class _Statements:
         self.new_arrival = Inserter(arrivals_table, kind)
         self.new_event = Inserter(event, kind)
         self._find: dict[int, Prepared] = {}
+        self._home: dict[int, Prepared] = {}
 
     def find(self, size: int) -> Prepared:
         """Find the instances of `size` UIDs."""
         if size not in self._find:
             uids = [bindparam(f"uid_{i}", type_=instance.c.sop_instance_uid.type) for i in range(size)]
-            query = (
-                select(
-                    instance.c.id,
-                    instance.c.sop_instance_uid,
-                    instance.c.blob_key,
-                    instance.c.blob_offset,
-                    instance.c.blob_size,
-                    instance.c.digest,
-                    instance.c.transfer_syntax_uid,
-                    study.c.id,
-                    study.c.study_instance_uid,
-                    study.c.identity_conflict,
-                )
-                .join(series, series.c.id == instance.c.series_row)
-                .join(study, study.c.id == series.c.study_row)
-                .where(instance.c.sop_instance_uid.in_(uids))
-            )
+            query = select(
+                instance.c.id,
+                instance.c.sop_instance_uid,
+                instance.c.blob_key,
+                instance.c.blob_offset,
+                instance.c.blob_size,
+                instance.c.digest,
+                instance.c.transfer_syntax_uid,
+                instance.c.series_row,
+            ).where(instance.c.sop_instance_uid.in_(uids))
             self._find[size] = Prepared(query, self._kind)
         return self._find[size]
+
+    def home(self, size: int) -> Prepared:
+        """Find the studies of `size` series."""
+        if size not in self._home:
+            rows = [bindparam(f"row_{i}", type_=series.c.id.type) for i in range(size)]
+            query = (
+                select(series.c.id, study.c.id, study.c.study_instance_uid, study.c.identity_conflict)
+                .join(study, study.c.id == series.c.study_row)
+                .where(series.c.id.in_(rows))
+            )
+            self._home[size] = Prepared(query, self._kind)
+        return self._home[size]
 
 
 @cache

@@ -20,7 +20,7 @@ from storage.records.identity import Identity, identity
 from storage.records.keys import row_of
 from storage.records.schema import clean, indexable
 from storage.records.tables import series, study
-from storage.sql.prepared import Inserter, Prepared, padded, power
+from storage.sql.prepared import Inserter, Prepared, Writes, padded, power
 
 _STUDY = (
     study.c.id,
@@ -113,27 +113,20 @@ class Hierarchy:
         if sop_class and sop_class not in owner.sop_classes.split("\\"):
             owner.new_sop_classes.add(sop_class)
 
-    def save(self) -> None:
-        """Write what was counted."""
+    def save(self, writes: Writes) -> None:
+        """Write what was counted; `writes` has it when it is sent."""
         grown = sorted((s for s in self._series.values() if s.added_instances), key=lambda each: each.row)
-        if grown:
-            rows = [{"row": s.row, "instances": s.added_instances, "latest": s.latest} for s in grown]
-            self._sql.count_series.run_many(self._connection, rows)
+        for each in grown:
+            values = {"row": each.row, "instances": each.added_instances, "latest": each.latest}
+            self._sql.count_series.later(writes, values)
         owners = sorted({s.study.row: s.study for s in grown}.values(), key=lambda each: each.row)
         described = [s for s in owners if s.new_modalities or s.new_sop_classes or s.new_conflict]
         if described:
-            self._describe(owners, described)
-        if owners:
-            rows = [
-                {
-                    "row": s.row,
-                    "series": s.added_series,
-                    "instances": s.added_instances,
-                    "latest": s.latest,
-                }
-                for s in owners
-            ]
-            self._sql.count_studies.run_many(self._connection, rows)
+            writes.send()  # series are locked before studies
+            self._describe(owners, described, writes)
+        for owner in owners:
+            values = {"row": owner.row, "instances": owner.added_instances, "latest": owner.latest}
+            self._sql.count_studies.later(writes, values | {"series": owner.added_series})
 
     def _load(self, study_uids: Sequence[str], series_uids: Sequence[str]) -> None:
         size = power(max(len(study_uids), len(series_uids)))
@@ -176,26 +169,25 @@ class Hierarchy:
         if any(key not in self._series for key in new):
             raise Busy("database: a series came and went")
 
-    def _describe(self, owners: Sequence[KnownStudy], described: Sequence[KnownStudy]) -> None:
+    def _describe(
+        self, owners: Sequence[KnownStudy], described: Sequence[KnownStudy], writes: Writes
+    ) -> None:
         """Write the lists of modalities and SOP classes, and the flag of conflict.
 
         They are read again under the lock: another receiver may have added to them since.
         """
         size = power(len(owners))
-        values = padded("row", [each.row for each in owners], size)
-        current = {row[0]: row for row in self._sql.lock(size).run(self._connection, values)}
-        rows = []
+        rows = padded("row", [each.row for each in owners], size)
+        current = {row[0]: row for row in self._sql.lock(size).run(self._connection, rows)}
         for each in described:
             _, modalities, sop_classes, conflicted = current[each.row]
-            rows.append(
-                {
-                    "row": each.row,
-                    "modalities": _merged(modalities, each.new_modalities),
-                    "sop_classes": _merged(sop_classes, each.new_sop_classes),
-                    "conflicted": bool(conflicted) or each.new_conflict,
-                }
-            )
-        self._sql.describe.run_many(self._connection, rows)
+            values = {
+                "row": each.row,
+                "modalities": _merged(modalities, each.new_modalities),
+                "sop_classes": _merged(sop_classes, each.new_sop_classes),
+                "conflicted": bool(conflicted) or each.new_conflict,
+            }
+            self._sql.describe.later(writes, values)
 
 
 def patient_of(arrival: Arrival) -> Identity:

@@ -38,10 +38,9 @@ class Prepared:
         """Run it and return its rows."""
         return _execute(connection, self._sql, _bind(self._plan, values))
 
-    def run_many(self, connection: Connection, values: Sequence[Values]) -> None:
-        """Run it once for each of `values`, in their order; there must be one at least."""
-        for each in values:  # drivers have no faster way for the two or three that these are
-            _execute(connection, self._sql, _bind(self._plan, each))
+    def later(self, writes: "Writes", values: Values) -> None:
+        """Leave it to `writes`."""
+        writes.add(self._sql, _bind(self._plan, values))
 
 
 class Inserter:
@@ -83,10 +82,18 @@ class Inserter:
     def run(self, connection: Connection, rows: Sequence[Values]) -> list[Any]:
         """Insert `rows` in their order; return what `returning` asked for."""
         returned: list[Any] = []
-        for part in _powers(rows):
-            values = tuple([value for row in part for value in self._bind(row)])
-            returned.extend(_execute(connection, self._sql(len(part)), values))
+        for sql, values in self._parts(rows):
+            returned.extend(_execute(connection, sql, values))
         return returned
+
+    def later(self, writes: "Writes", rows: Sequence[Values]) -> None:
+        """Leave it to `writes`."""
+        for sql, values in self._parts(rows):
+            writes.add(sql, values)
+
+    def _parts(self, rows: Sequence[Values]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+        for part in _powers(rows):
+            yield self._sql(len(part)), tuple([value for row in part for value in self._bind(row)])
 
     def _bind(self, row: Values) -> Iterator[Any]:
         for name, process, default in self._plan:
@@ -99,6 +106,30 @@ class Inserter:
             sql = self._head + ", ".join([self._row] * count) + self._tail
             self._by_count[count] = sql
         return sql
+
+
+class Writes:
+    """Statements whose results nobody needs, sent in their order and on PostgreSQL all at once.
+
+    There each one alone would cost a journey to the server and back.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiting: list[tuple[str, tuple[Any, ...]]] = []
+
+    def add(self, sql: str, values: tuple[Any, ...]) -> None:
+        """Add a statement in the driver's words."""
+        self._waiting.append((sql, values))
+
+    def send(self) -> None:
+        """Run what was added."""
+        waiting, self._waiting = self._waiting, []
+        if waiting and self._connection.dialect.name == "postgresql":
+            together = ";".join([sql for sql, _ in waiting])
+            waiting = [(together, tuple([value for _, values in waiting for value in values]))]
+        for sql, values in waiting:
+            _execute(self._connection, sql, values)
 
 
 def padded(name: str, values: Sequence[Any], size: int) -> dict[str, Any]:
