@@ -1,0 +1,24 @@
+from datetime import UTC, datetime
+
+from storage.archive import Archive
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+def test_a_bookmark_is_kept_and_moved(archive: Archive) -> None:
+    with archive.begin() as tx:
+        assert tx.bookmarks.get("scrub") == {}
+        tx.bookmarks.put("scrub", {"row": 7}, NOW)
+        tx.bookmarks.put("scrub", {"row": 9, "part": "x"}, NOW)
+        tx.bookmarks.put("sweep", {"row": 1}, NOW)
+        tx.commit()
+    with archive.read() as tx:
+        assert tx.bookmarks.get("scrub") == {"row": 9, "part": "x"}
+        assert tx.bookmarks.get("sweep") == {"row": 1}
+
+
+def test_a_bookmark_that_was_not_committed_has_not_moved(archive: Archive) -> None:
+    with archive.begin() as tx:
+        tx.bookmarks.put("scrub", {"row": 7}, NOW)
+    with archive.read() as tx:
+        assert tx.bookmarks.get("scrub") == {}

@@ -1,0 +1,231 @@
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from storage.archive import Archive
+from storage.records.jobs import Job, JobState, NewJob, Priority
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LEASE = timedelta(minutes=1)
+
+
+def put(archive: Archive, *jobs: NewJob, at: datetime = NOW) -> list[int | None]:
+    with archive.begin() as tx:
+        numbers = [tx.jobs.enqueue(each, at) for each in jobs]
+        tx.commit()
+    return numbers
+
+
+def claim(archive: Archive, worker: str = "w1", kinds: tuple[str, ...] = ("a",), at: datetime = NOW) -> Job:
+    job = try_claim(archive, worker, kinds, at)
+    assert job is not None
+    return job
+
+
+def try_claim(
+    archive: Archive, worker: str = "w1", kinds: tuple[str, ...] = ("a",), at: datetime = NOW
+) -> Job | None:
+    with archive.begin() as tx:
+        job = tx.jobs.claim(worker, kinds, at, at + LEASE)
+        tx.commit()
+    return job
+
+
+def get(archive: Archive, number: int | None) -> Job:
+    with archive.read() as tx:
+        job = tx.jobs.get(number or 0)
+    assert job is not None
+    return job
+
+
+def test_a_job_goes_from_the_queue_to_done(archive: Archive) -> None:
+    (number,) = put(archive, NewJob("a", {"to": "north", "n": [1, 2]}))
+    job = claim(archive)
+    assert (job.id, job.state, job.attempts, job.worker) == (number, JobState.RUNNING, 1, "w1")
+    assert job.payload == {"to": "north", "n": [1, 2]}
+    assert job.lease_until == NOW + LEASE
+    assert try_claim(archive) is None
+    with archive.begin() as tx:
+        assert tx.jobs.finish(job, NOW)
+        tx.commit()
+    done = get(archive, number)
+    assert (done.state, done.finished_at, done.lease_until) == (JobState.DONE, NOW, None)
+
+
+def test_a_job_of_a_transaction_that_is_taken_back_was_never_there(archive: Archive) -> None:
+    with archive.begin() as tx:
+        tx.jobs.enqueue(NewJob("a"), NOW)
+    assert try_claim(archive) is None
+
+
+def test_the_smaller_priority_goes_first_then_the_older_job(archive: Archive) -> None:
+    put(
+        archive,
+        NewJob("a", {"n": 3}, priority=Priority.HOUSEKEEPING),
+        NewJob("a", {"n": 1}),
+        NewJob("a", {"n": 2}),
+        NewJob("a", {"n": 0}, priority=Priority.URGENT),
+    )
+    assert [claim(archive).payload["n"] for _ in range(4)] == [0, 1, 2, 3]
+
+
+def test_a_job_waits_for_its_time_and_for_who_can_do_it(archive: Archive) -> None:
+    put(archive, NewJob("a", run_after=NOW + LEASE), NewJob("b"))
+    assert try_claim(archive) is None
+    with archive.read() as tx:
+        assert tx.jobs.next_due(["a"]) == NOW + LEASE
+        assert tx.jobs.next_due(["b"]) == NOW
+        assert tx.jobs.next_due(["c"]) is None
+    assert claim(archive, at=NOW + LEASE).kind == "a"
+
+
+def test_only_one_of_the_same_is_open(archive: Archive) -> None:
+    first, second, other = put(
+        archive, NewJob("a", dedupe="x"), NewJob("a", dedupe="x"), NewJob("a", dedupe="y")
+    )
+    assert first is not None
+    assert second is None
+    assert other is not None
+    job = claim(archive)
+    assert put(archive, NewJob("a", dedupe="x")) == [None]
+    with archive.begin() as tx:
+        tx.jobs.finish(job, NOW)
+        tx.commit()
+    assert put(archive, NewJob("a", dedupe="x")) != [None]
+    assert None not in put(archive, NewJob("a"), NewJob("a"))
+
+
+def test_a_failure_is_tried_again_later_and_the_last_one_is_death(archive: Archive) -> None:
+    (number,) = put(archive, NewJob("a", max_failures=2))
+    job = claim(archive)
+    later = NOW + timedelta(seconds=9)
+    with archive.begin() as tx:
+        assert tx.jobs.fail(job, "no route", NOW, later) is JobState.QUEUED
+        tx.commit()
+    assert try_claim(archive) is None
+    job = claim(archive, at=later)
+    assert (job.attempts, job.failures, job.error) == (2, 1, "no route")
+    with archive.begin() as tx:
+        assert tx.jobs.fail(job, "no route", later, later + LEASE) is JobState.DEAD
+        tx.commit()
+    dead = get(archive, number)
+    assert (dead.state, dead.failures, dead.finished_at) == (JobState.DEAD, 2, later)
+
+
+def test_a_hopeless_job_dies_at_once(archive: Archive) -> None:
+    put(archive, NewJob("a"))
+    with archive.begin() as tx:
+        job = tx.jobs.claim("w1", ["a"], NOW, NOW + LEASE)
+        assert job is not None
+        assert tx.jobs.fail(job, "no such thing", NOW, None) is JobState.DEAD
+        tx.commit()
+
+
+def test_a_job_given_back_has_not_failed(archive: Archive) -> None:
+    put(archive, NewJob("a"))
+    job = claim(archive)
+    with archive.begin() as tx:
+        assert tx.jobs.give_back(job, NOW)
+        tx.commit()
+    again = claim(archive, "w2")
+    assert (again.attempts, again.failures) == (2, 0)
+
+
+def test_a_dead_workers_job_returns_and_the_dead_cannot_change_it(archive: Archive) -> None:
+    put(archive, NewJob("a"))
+    lost = claim(archive)
+    with archive.begin() as tx:
+        assert tx.jobs.expire(NOW + LEASE) == []
+        expired = tx.jobs.expire(NOW + LEASE + timedelta(seconds=1))
+        tx.commit()
+    assert [(job.state, job.failures, job.worker) for job in expired] == [(JobState.QUEUED, 1, "w1")]
+    held = claim(archive, "w2", at=NOW + LEASE * 2)
+    with archive.begin() as tx:
+        assert not tx.jobs.finish(lost, NOW)
+        assert not tx.jobs.give_back(lost, NOW)
+        assert tx.jobs.fail(lost, "", NOW, NOW) is None
+        assert tx.jobs.renew("w1", NOW + LEASE * 3) == set()
+        assert tx.jobs.renew("w2", NOW + LEASE * 3) == {held.id}
+        assert tx.jobs.finish(held, NOW)
+        tx.commit()
+
+
+def test_a_job_that_kills_every_worker_is_buried(archive: Archive) -> None:
+    (number,) = put(archive, NewJob("a", max_failures=2))
+    for round_ in range(2):
+        claim(archive, at=NOW + LEASE * 2 * round_)
+        with archive.begin() as tx:
+            tx.jobs.expire(NOW + LEASE * 2 * (round_ + 1))
+            tx.commit()
+    dead = get(archive, number)
+    assert (dead.state, dead.failures) == (JobState.DEAD, 2)
+    assert "died" in dead.error
+
+
+def test_a_person_retries_and_cancels(archive: Archive) -> None:
+    (number,) = put(archive, NewJob("a", dedupe="x"))
+    assert number is not None
+    job = claim(archive)
+    with archive.begin() as tx:
+        assert tx.jobs.retry(number, NOW) is None  # it runs
+        cancelled = tx.jobs.cancel(number, NOW)
+        assert cancelled is not None
+        assert cancelled.state is JobState.CANCELLED
+        assert tx.jobs.cancel(number, NOW) is None
+        assert not tx.jobs.finish(job, NOW)
+        retried = tx.jobs.retry(number, NOW)
+        assert retried is not None
+        assert (retried.state, retried.failures, retried.finished_at) == (JobState.QUEUED, 0, None)
+        assert tx.jobs.cancel(number, NOW) is not None
+        assert tx.jobs.retry(10**6, NOW) is None
+        tx.commit()
+    put(archive, NewJob("a", dedupe="x"))
+    with archive.begin() as tx, pytest.raises(IntegrityError):
+        tx.jobs.retry(number, NOW)
+
+
+def test_jobs_are_listed_counted_and_pruned(archive: Archive) -> None:
+    numbers = put(archive, NewJob("a"), NewJob("b"), NewJob("a"))
+    job = claim(archive)
+    with archive.begin() as tx:
+        tx.jobs.finish(job, NOW)
+        tx.commit()
+    with archive.begin() as tx:
+        assert [each.id for each in tx.jobs.list()] == numbers[::-1]
+        assert [each.id for each in tx.jobs.list(kind="a", limit=1)] == [numbers[2]]
+        assert [each.id for each in tx.jobs.list(state=JobState.QUEUED)] == [numbers[2], numbers[1]]
+        counts = tx.jobs.counts()
+        assert counts == {**dict.fromkeys(JobState, 0), JobState.QUEUED: 2, JobState.DONE: 1}
+        assert tx.jobs.prune(NOW) == 0
+        assert tx.jobs.prune(NOW + LEASE) == 1
+        assert tx.jobs.get(numbers[0] or 0) is None
+        tx.commit()
+
+
+def at_once(count: int, act: Callable[[int], None]) -> None:
+    threads = [threading.Thread(target=act, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_many_workers_take_each_job_once(archive: Archive) -> None:
+    numbers = put(archive, *(NewJob("a") for _ in range(60)))
+    taken: list[int] = []
+
+    def work(n: int) -> None:
+        while (job := try_claim(archive, f"w{n}")) is not None:
+            taken.append(job.id)
+
+    at_once(6, work)
+    assert sorted(taken) == numbers
+
+
+def test_of_many_who_enqueue_the_same_one_succeeds(archive: Archive) -> None:
+    got: list[int | None] = []
+    at_once(6, lambda _: got.extend(put(archive, NewJob("a", dedupe="x"))))
+    assert len([each for each in got if each is not None]) == 1
