@@ -30,9 +30,7 @@ def main() -> None:
         parser.error("dcmtk's storescu is needed as the sender (on Debian: apt-get install dcmtk orthanc)")
     with tempfile.TemporaryDirectory(prefix="isocentre-bench-", dir=arguments.folder) as folder:
         tables = run(Path(folder), arguments.parts or list(PARTS), quick=arguments.quick)
-    print(
-        f"\n{platform.machine()}, Python {platform.python_version()}. In brackets: how many times better ours is."
-    )
+    print(f"\n{platform.machine()}, Python {platform.python_version()}. In brackets: how many times better.")
     for table in tables:
         less = table.unit.startswith(("ms", "s "))
         print("\n" + table.render(less_is_better=less))

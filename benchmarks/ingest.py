@@ -24,7 +24,7 @@ class Load:
 
 
 def make_loads(folder: Path, *, quick: bool) -> list[Load]:
-    """500 CT of 525 KB in 2 studies and 2,000 of 39 KB in 20, for 1 and 4 associations (a tenth when quick)."""
+    """500 CT of 525 KB in 2 studies and 2,000 of 39 KB in 20, for 1 and 4 associations; a tenth if quick."""
     shrink = 10 if quick else 1
     loads = []
     for name, studies, each, side in (("525 KB", 2, 250 // shrink, 512), ("39 KB", 20, 100 // shrink, 138)):
