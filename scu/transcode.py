@@ -23,15 +23,15 @@ from scu.transcoding.facts import PIXEL_REPRESENTATION
 from scu.transcoding.pixels import DECODABLE, decoder_of
 from scu.wire.link import Buffer
 
-__all__ = ["FALLBACKS", "LIMIT", "CannotTranscode", "possible", "transcode", "transcoded"]
+__all__ = ["LIMIT", "TARGETS", "CannotTranscode", "possible", "transcode", "transcoded"]
 
 IMPLICIT = "1.2.840.10008.1.2"
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
 BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
-FALLBACKS = (EXPLICIT, IMPLICIT)
-"""What to offer a receiver besides the stored syntax, the better one first."""
+TARGETS = (EXPLICIT, IMPLICIT, DEFLATED, BIG_ENDIAN)
+"""What can be made for a receiver that does not take the stored syntax, the better one first."""
 
 LIMIT = 1 << 30
 """Bytes of native pixel data, or of an inflated data set, beyond which nothing is tried."""

@@ -17,12 +17,12 @@ from functools import partial
 import structlog
 
 from node.core import clock
-from node.services.query import BadQuery, tag_of
+from node.services.query import BadQuery
 from scu.store import Outgoing
 from storage.archive import Archive
 from storage.blobs.protocol import BlobReader, BlobStore, Buffer
 from storage.errors import Damaged, NotFound, StorageError
-from storage.records.attributes import Level
+from storage.records.attributes import BY_KEYWORD, Level
 from storage.records.objects import StoredInstance
 from storage.records.trail import Event
 
@@ -174,7 +174,7 @@ def _outgoing(instance: StoredInstance, chunks: Callable[[], Iterator[Buffer]]) 
 
 def _missing(level: Level) -> BadQuery:
     keyword = _KEYS[level]
-    return BadQuery(tag_of(keyword), f"{keyword} is missing")
+    return BadQuery(BY_KEYWORD[keyword].tag, f"{keyword} is missing")
 
 
 def _values(value: str) -> list[str]:
