@@ -1,6 +1,7 @@
 """Fixtures of all tests; each kind has its own module under tests/support."""
 
 pytest_plugins = [
+    "tests.support.certificates",
     "tests.support.databases",
     "tests.support.objects",
 ]
