@@ -17,8 +17,10 @@ from storage.blobs.protocol import BlobStore
 from storage.commit import Follower, GroupCommit
 from storage.engine import make_engine
 from storage.errors import StorageError, Unavailable
+from storage.leadership import Leadership
 from storage.migrations.upgrade import head_revision, revision_of, upgrade
 from storage.transaction import Transaction
+from storage.wake import Waker
 
 
 class Archive:
@@ -92,6 +94,14 @@ class Archive:
         """
         return GroupCommit(self.begin, blobs, follower)
 
+    def waker(self) -> Waker:
+        """Return what wakes a thread when there may be new jobs."""
+        return Waker(self._engine)
+
+    def leadership(self, name: str) -> Leadership:
+        """Return the lock of this name, which one process of all can hold."""
+        return Leadership(self._engine, name)
+
     def close(self) -> None:
         """Close all connections that are not in use."""
         self._engine.dispose()
@@ -113,5 +123,3 @@ class Archive:
             connection.close()
             raise
         return connection
-
-

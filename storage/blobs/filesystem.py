@@ -79,6 +79,10 @@ class FilesystemStore:
         """Open a placed blob. Raises NotFound."""
         return FileReader(self._root, check_key(key))
 
+    def path(self, key: str) -> Path:
+        """Return the file of a placed blob, for a backup to link to; nobody may write to it."""
+        return Path(self._root) / check_key(key)
+
     def delete(self, key: str) -> None:
         """Remove a blob; one that is not there is no error."""
         try:
