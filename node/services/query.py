@@ -12,14 +12,13 @@ Example
 ...     print(answer["StudyDate"])
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 from storage.archive import Archive
-from storage.records.attributes import BY_KEYWORD, Level
-from storage.records.computed import COMPUTED
+from storage.records.attributes import Level
 from storage.records.criteria import Criterion
+from storage.records.levels import matchable, tag_of
 from storage.records.matching import BadKey, parse
-from storage.sql.finding import available
 
 QUERY_RETRIEVE_LEVEL = 0x00080052
 
@@ -41,18 +40,6 @@ class BadQuery(Exception):
         self.reason = reason
 
 
-def tag_of(keyword: str) -> int:
-    """Return the tag of an attribute that is indexed or computed."""
-    return BY_KEYWORD[keyword].tag if keyword in BY_KEYWORD else COMPUTED[keyword].tag
-
-
-def is_key(level: Level, keyword: str) -> bool:
-    """Say whether an attribute can be matched at `level`."""
-    if not available(level, keyword):
-        return False
-    return keyword in BY_KEYWORD or COMPUTED[keyword].kind is not None
-
-
 def parse_keys(level: Level, keys: Mapping[str, str], *, combined: bool = True) -> dict[str, Criterion]:
     """Return the criteria of a query; keys that cannot be matched at `level` count as universal (C.2.2.1.3).
 
@@ -67,7 +54,7 @@ def parse_keys(level: Level, keys: Mapping[str, str], *, combined: bool = True) 
     ------
     BadQuery
     """
-    usable = {keyword: value for keyword, value in keys.items() if is_key(level, keyword)}
+    usable = {keyword: value for keyword, value in keys.items() if matchable(level, keyword)}
     try:
         return parse(usable, combined=combined)
     except BadKey as error:
@@ -89,7 +76,7 @@ class Query:
         patient_root: bool = True,
         limit: int | None = None,
         combined: bool = True,
-    ) -> Iterator[Mapping[str, str]]:
+    ) -> Generator[Mapping[str, str], None, None]:
         """Return the answers, one at a time; close the iterator (or exhaust it) to let the database go.
 
         Parameters
@@ -116,6 +103,6 @@ class Query:
 
     def _answers(
         self, level: Level, criteria: Mapping[str, Criterion], wanted: Sequence[str], limit: int | None
-    ) -> Iterator[Mapping[str, str]]:
+    ) -> Generator[Mapping[str, str], None, None]:
         with self._archive.read() as tx:
             yield from tx.query.find(level, criteria, wanted, limit)

@@ -17,8 +17,9 @@ from sqlalchemy import Connection, Row, func, select
 
 from storage.records.attributes import Level
 from storage.records.criteria import Criterion
+from storage.records.levels import available
 from storage.records.tables import study
-from storage.sql.finding import available, statement
+from storage.sql.finding import statement
 
 _BATCH = 250  # answers fetched at a time
 

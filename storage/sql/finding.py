@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, Text, case, cast, exists, func, select
 
 from storage.records.attributes import BY_KEYWORD, Level
-from storage.records.computed import COMPUTED
 from storage.records.criteria import Criterion
+from storage.records.levels import level_of
 from storage.records.tables import instance, series, study
 from storage.sql.conditions import Conditions
-from storage.sql.leading import DEPTH, leading, level_of
+from storage.sql.leading import leading
 
 _TABLES = {Level.PATIENT: study, Level.STUDY: study, Level.SERIES: series, Level.IMAGE: instance}
 
@@ -27,17 +27,6 @@ _OF_STUDY: dict[str, ColumnElement[Any]] = {
     "ModalitiesInStudy": study.c.modalities_in_study,
     "SOPClassesInStudy": study.c.sop_classes_in_study,
 }
-
-
-def available(level: Level, keyword: str) -> bool:
-    """Say whether an answer at `level` can carry the attribute, and a key there can match it."""
-    if keyword in COMPUTED:
-        return DEPTH[COMPUTED[keyword].level] <= DEPTH[level]
-    attribute = BY_KEYWORD.get(keyword)
-    if attribute is None:
-        return False
-    own = Level.PATIENT if attribute.patient else attribute.level
-    return DEPTH[own] <= DEPTH[level]
 
 
 def statement(

@@ -9,20 +9,13 @@ from collections.abc import Mapping
 from storage.records.attributes import BY_KEYWORD, Kind, Level
 from storage.records.computed import COMPUTED
 from storage.records.criteria import Criterion, DateTimeRange, Either, Name, Range, Wildcard
-
-DEPTH = {Level.PATIENT: 0, Level.STUDY: 1, Level.SERIES: 2, Level.IMAGE: 3}
-"""Levels from the top down (PS3.4 C.6.1.1)."""
+from storage.records.levels import DEPTH, level_of
 
 # How many rows one value leaves, from few to many.
 _SPREAD = {Kind.UID: 0, Kind.NAME: 3, Kind.DATE: 4, Kind.TEXT: 5, Kind.TIME: 8, Kind.NUMBER: 8, Kind.CODE: 9}
 _TELLING = {"AccessionNumber": 1, "PatientID": 1, "PatientBirthDate": 3}
 _MODALITIES = 20
 _NONE = 100  # no index, or none that helps
-
-
-def level_of(keyword: str) -> Level:
-    """Return the level that an indexed or computed attribute belongs to."""
-    return BY_KEYWORD[keyword].level if keyword in BY_KEYWORD else COMPUTED[keyword].level
 
 
 def leading(criteria: Mapping[str, Criterion]) -> str:

@@ -1,0 +1,84 @@
+"""C-FIND: keys to a query, answers to responses, several of them to one write (PS3.4 C.4.1)."""
+
+from collections.abc import Generator, Mapping
+from contextlib import closing
+from itertools import islice
+
+from node.services.query import BadQuery
+from scp.answers import Answers
+from scp.contexts import PATIENT_ROOT
+from scp.identifier import IDENTIFIER_MAX, Identifier, decode
+from scp.session import Session
+from scp.statuses import Status
+from scu.wire.channel import Message
+from scu.wire.command import OFFENDING_ELEMENT, response_to
+from storage.errors import StorageError
+
+_BATCH = 100  # responses in one write; between two writes a cancel is looked for
+
+Found = Generator[Mapping[str, str], None, None]
+
+
+def serve(session: Session, message: Message) -> None:
+    """Answer a query: a pending response for each match, then how it ended (PS3.4 table C.4-1)."""
+    if not session.may_query:
+        session.channel.skip_dataset()
+        session.reply(message, Status.NOT_AUTHORIZED, "this caller may not query here")
+        return
+    try:
+        data = session.channel.read_dataset(IDENTIFIER_MAX)
+        identifier = decode(data, message.context.transfer_syntax)
+        with closing(_find(session, message, identifier)) as found:
+            status, comment = _send(session, message, identifier, found)
+    except BadQuery as error:
+        refuse(session, message, error)
+    except StorageError as error:
+        session.log.error("find.failed", error=type(error).__name__)
+        session.reply(message, Status.UNABLE_TO_PROCESS, "the archive does not answer")
+    else:
+        session.reply(message, status, comment)
+
+
+def refuse(session: Session, message: Message, error: BadQuery) -> None:
+    """Answer that the identifier is at fault, and which attribute of it (PS3.7 C.4.2)."""
+    response = response_to(message.command, Status.IDENTIFIER_MISMATCH, error.reason)
+    if error.tag:
+        response.tags(OFFENDING_ELEMENT, [error.tag])
+    session.log.warning("query.refused", tag=f"{error.tag:08X}", reason=error.reason)
+    session.channel.send(message.context, response)
+
+
+def _find(session: Session, message: Message, identifier: Identifier) -> Found:
+    sop_class, ceiling = message.context.abstract_syntax, session.config.max_answers
+    extended = session.request.extended.get(sop_class, b"")
+    return session.node.query.find(
+        identifier.level,
+        identifier.keys,
+        [each.keyword for each in identifier.wanted if each.keyword],
+        patient_root=sop_class in PATIENT_ROOT,
+        limit=ceiling + 1 if ceiling else None,
+        combined=extended[1:2] != b"\0",  # PS3.4 C.5.1.1.1: date and time each on its own, if so asked
+    )
+
+
+def _send(session: Session, message: Message, identifier: Identifier, found: Found) -> tuple[Status, str]:
+    """Send the answers up to the ceiling; return the final status and its comment."""
+    channel, context, ceiling = session.channel, message.context, session.config.max_answers
+    answers = Answers(identifier, context.transfer_syntax, session.config.ae_title)
+    pending = Status.PENDING_SOME_KEYS_NOT_SUPPORTED if identifier.unmatched else Status.PENDING
+    response = response_to(message.command, pending)
+    sent = 0
+    while True:
+        batch = [
+            b"".join(channel.encode(context, response, answers.encode(each)))
+            for each in islice(found, min(_BATCH, ceiling - sent) if ceiling else _BATCH)
+        ]
+        if channel.cancelled(message.command.message_id):  # PS3.4 C.4.1.3.2
+            return Status.CANCEL, ""
+        if batch:
+            channel.link.send(batch)
+            sent += len(batch)
+        elif ceiling and sent >= ceiling and next(found, None) is not None:
+            return Status.OUT_OF_RESOURCES, f"only the first {ceiling} matches are given; ask more narrowly"
+        else:
+            return Status.SUCCESS, ""
