@@ -26,9 +26,13 @@ _COMMANDS = {  # name to where it is
     "find": "node.cli.remote:find",
     "get": "node.cli.remote:get",
     "import": "node.cli.files:import_files",
+    "jobs": "node.cli.jobs:jobs",
     "peer": "node.cli.peer:peer",
     "quarantine": "node.cli.listings:quarantine",
+    "scheduler": "node.cli.scheduler:scheduler",
     "send": "node.cli.remote:send",
+    "serve": "node.cli.serve:serve",
+    "worker": "node.cli.worker:worker",
 }
 
 
@@ -84,7 +88,9 @@ class Program(click.Group):
 def _failures() -> Iterator[None]:
     try:
         yield
-    except (UserError, ScuError, StorageError) as error:
+    except ScuError as error:
+        raise Failure(f"{error}. {error.advice}" if error.advice else str(error)) from None
+    except (UserError, StorageError) as error:
         raise Failure(str(error)) from None
 
 

@@ -11,6 +11,8 @@ from node.config import Config, load
 from node.config.loading import find
 from node.core import logs
 
+_PATH = "isocentre.config"
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -37,8 +39,16 @@ def json_option(function: F) -> F:
     )(function)
 
 
-def _load(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Config:
-    return load(find(path))
+def config_path() -> Path | None:
+    """Return the file that the configuration of the running command came from, None for the defaults."""
+    path: Path | None = click.get_current_context().meta[_PATH]
+    return path
+
+
+def _load(context: click.Context, _parameter: click.Parameter, path: Path | None) -> Config:
+    found = find(path)
+    context.meta[_PATH] = found.absolute() if found else None
+    return load(found)
 
 
 def _output(_context: click.Context, _parameter: click.Parameter, as_json: bool) -> Output:

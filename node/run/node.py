@@ -92,13 +92,18 @@ class Node:
         self.close()
 
 
-def open_storage(config: Config) -> tuple[Archive, BlobStore]:
-    """Open records and bytes as they are, without upgrading or recovering anything."""
+def open_archive(config: Config) -> Archive:
+    """Open the records as they are, in a data folder that is made when it is not there."""
     try:
         config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     except OSError as error:
         raise UserError(f"node.data_dir: {config.data_dir}: {error.strerror}") from None
-    archive = Archive.open(config.database_url)
+    return Archive.open(config.database_url)
+
+
+def open_storage(config: Config) -> tuple[Archive, BlobStore]:
+    """Open records and bytes as they are, without upgrading or recovering anything."""
+    archive = open_archive(config)
     try:
         return archive, open_blobs(config.blobs.url, config.data_dir)
     except BaseException:

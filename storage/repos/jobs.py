@@ -11,7 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, case, delete, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
+from storage.errors import Exists
 from storage.records.jobs import OPEN, Job, JobState, NewJob, job
 from storage.wake import CHANNEL
 
@@ -153,15 +155,19 @@ class JobsRepo:
 
         Raises
         ------
-        sqlalchemy.exc.IntegrityError
+        Exists
             Another open job does the same work.
         """
         self._tell()
-        return self._one(
-            update(job)
-            .where(job.c.id == number, job.c.state.in_((JobState.DEAD, JobState.CANCELLED, JobState.QUEUED)))
-            .values(state=JobState.QUEUED, run_after=at, failures=0, finished_at=None)
-        )
+        states = (JobState.DEAD, JobState.CANCELLED, JobState.QUEUED)
+        try:
+            return self._one(
+                update(job)
+                .where(job.c.id == number, job.c.state.in_(states))
+                .values(state=JobState.QUEUED, run_after=at, failures=0, finished_at=None)
+            )
+        except IntegrityError:
+            raise Exists(f"job {number}: another open job does the same") from None
 
     def cancel(self, number: int, at: datetime) -> Job | None:
         """Take an open job out of the queue, or from its worker; None when there is none such."""

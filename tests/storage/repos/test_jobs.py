@@ -3,9 +3,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from storage.archive import Archive
+from storage.errors import Exists
 from storage.records.jobs import Job, JobState, NewJob, Priority
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -183,7 +183,7 @@ def test_a_person_retries_and_cancels(archive: Archive) -> None:
         assert tx.jobs.retry(10**6, NOW) is None
         tx.commit()
     put(archive, NewJob("a", dedupe="x"))
-    with archive.begin() as tx, pytest.raises(IntegrityError):
+    with archive.begin() as tx, pytest.raises(Exists):
         tx.jobs.retry(number, NOW)
 
 

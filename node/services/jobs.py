@@ -1,0 +1,65 @@
+"""Jobs as an administrator handles them: look, retry, cancel."""
+
+from collections.abc import Sequence
+
+from node.core import clock
+from node.core.errors import UserError
+from node.run.node import Node
+from storage.errors import Exists
+from storage.records.jobs import Job, JobState
+
+
+def list_(node: Node, state: JobState | None = None, kind: str = "", limit: int = 50) -> Sequence[Job]:
+    """Return jobs, the newest first."""
+    with node.archive.read() as tx:
+        return tx.jobs.list(state=state, kind=kind, limit=limit)
+
+
+def get(node: Node, number: int) -> Job:
+    """Return a job.
+
+    Raises
+    ------
+    UserError
+        There is none of that number.
+    """
+    with node.archive.read() as tx:
+        job = tx.jobs.get(number)
+    if job is None:
+        raise UserError(f"job {number}: there is none; isocentre jobs list shows them")
+    return job
+
+
+def retry(node: Node, number: int) -> Job:
+    """Queue a dead, cancelled or waiting job to run at once.
+
+    Raises
+    ------
+    UserError
+        There is none of that number, it runs or is done, or another open job does the same.
+    """
+    try:
+        with node.archive.begin() as tx:
+            job = tx.jobs.retry(number, clock.now())
+            tx.commit()
+    except Exists:
+        raise UserError(f"job {number}: another job that is queued or running does the same") from None
+    if job is None:
+        raise UserError(f"job {number}: it is {get(node, number).state.value}, so it cannot be retried")
+    return job
+
+
+def cancel(node: Node, number: int) -> Job:
+    """Take a job out of the queue, or from the worker that runs it.
+
+    Raises
+    ------
+    UserError
+        There is none of that number, or it has ended.
+    """
+    with node.archive.begin() as tx:
+        job = tx.jobs.cancel(number, clock.now())
+        tx.commit()
+    if job is None:
+        raise UserError(f"job {number}: it is {get(node, number).state.value}, so it cannot be cancelled")
+    return job

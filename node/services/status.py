@@ -1,0 +1,77 @@
+"""Status: what the node has and does, in numbers and without patients."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from node.core import clock
+from node.run.node import MIB, Node
+from storage.errors import StorageError
+from storage.records.jobs import Job, JobState
+from storage.records.totals import Totals, Traffic
+
+_DAY = timedelta(hours=24)
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What is counted for metrics.
+
+    Attributes
+    ----------
+    free, floor
+        Bytes that can still be written (None where nobody knows), and below which nothing is stored.
+    """
+
+    totals: Totals
+    jobs: Mapping[JobState, int]
+    free: int | None
+    floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the status page shows.
+
+    Attributes
+    ----------
+    traffic
+        Arrivals of the last 24 hours by calling AE title.
+    dead
+        The latest jobs that wait for a person.
+    """
+
+    numbers: Numbers
+    traffic: Sequence[Traffic]
+    dead: Sequence[Job]
+
+
+def numbers(node: Node) -> Numbers:
+    """Count.
+
+    Raises
+    ------
+    storage.errors.StorageError
+        The database does not answer.
+    """
+    with node.archive.read() as tx:
+        totals, jobs = tx.totals.totals(), tx.jobs.counts()
+    return Numbers(totals, jobs, free(node), node.config.blobs.free_floor_mib * MIB)
+
+
+def free(node: Node) -> int | None:
+    """Return the bytes that can still be written, None when nobody knows."""
+    try:
+        return node.blobs.free()
+    except StorageError:
+        return None
+
+
+def status(node: Node) -> Status:
+    """Gather what the status page shows. Raises as `numbers`."""
+    counted = numbers(node)
+    with node.archive.read() as tx:
+        traffic = tx.totals.traffic(clock.now() - _DAY)
+        dead = tx.jobs.list(state=JobState.DEAD, limit=_SHOWN)
+    return Status(counted, traffic, dead)
