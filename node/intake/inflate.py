@@ -16,6 +16,8 @@ RATIO = 256
 HARMLESS = 64 << 20
 """Bytes below which the ratio does not matter: blank images and segmentations deflate very well."""
 
+_TRAILER = 9  # CRC, size and a NUL
+
 
 class Inflater:
     """One deflate stream without a zlib header.
@@ -31,6 +33,7 @@ class Inflater:
         self._limit = limit
         self._taken = 0
         self._given = 0
+        self._behind = 0  # bytes after the end of the stream
 
     def feed(self, piece: bytes | bytearray | memoryview) -> Iterator[bytes]:
         """Yield what the next bytes inflate to.
@@ -42,7 +45,7 @@ class Inflater:
         """
         self._taken += len(piece)
         if self._stream.eof:
-            _check_padding(bytes(piece))
+            self._end(bytes(piece))
             return
         try:
             out = self._stream.decompress(piece, PIECE)
@@ -56,7 +59,7 @@ class Inflater:
         except zlib.error:
             raise Malformed("the deflated data set is damaged") from None
         if self._stream.eof:
-            _check_padding(self._stream.unused_data)
+            self._end(self._stream.unused_data)
 
     def finish(self) -> None:
         """Say that no more comes. Raises Malformed when the stream has not ended."""
@@ -69,7 +72,8 @@ class Inflater:
         if self._given > HARMLESS and self._given > self._taken * RATIO:
             raise Malformed(f"inflates to more than {RATIO} times its size")
 
-
-def _check_padding(rest: bytes) -> None:
-    if rest.strip(b"\0"):  # PS3.5 A.5: at most a single NUL, to an even length
-        raise Malformed("bytes follow the deflated data set")
+    def _end(self, rest: bytes) -> None:
+        """Let a NUL to an even length pass, and the check sums that some writers add as gzip does."""
+        self._behind += len(rest)
+        if self._behind > _TRAILER and rest.strip(b"\0"):
+            raise Malformed("bytes follow the deflated data set")

@@ -33,6 +33,13 @@ class QuarantineRepo:
         number: int = added.scalar_one()
         return number
 
+    def holds(self, sop_instance_uid: str, digest: str) -> bool:
+        """Say whether these bytes, under what their sender called them, are kept already."""
+        query = select(quarantine.c.id).where(
+            quarantine.c.sop_instance_uid == sop_instance_uid, quarantine.c.digest == digest
+        )
+        return self._connection.execute(query.limit(1)).first() is not None
+
     def list(self, *, after: int = 0, limit: int = 1000) -> list[Quarantined]:
         """Return up to `limit` of them in the order they came, those whose id is above `after`."""
         query = select(quarantine).where(quarantine.c.id > after).order_by(quarantine.c.id).limit(limit)

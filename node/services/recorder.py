@@ -1,0 +1,88 @@
+"""From placed bytes to a verdict: what an arrival is to what the archive has already."""
+
+import traceback
+from dataclasses import replace
+from threading import Lock
+
+import structlog
+
+from node.intake.compare import COMPARE_MAX, same_content
+from storage.blobs.protocol import BlobStore
+from storage.commit import GroupCommit
+from storage.errors import InDoubt, StorageError
+from storage.records.arrival import Arrival, BlobRef, Recorded, Verdict
+
+_log = structlog.get_logger()
+
+
+class Recorder:
+    """Records arrivals, and deletes the blobs of those that need none. Safe for use by many threads."""
+
+    def __init__(self, blobs: BlobStore, commits: GroupCommit) -> None:
+        self._blobs = blobs
+        self._commits = commits
+        self._comparing = Lock()  # one comparison at a time: each holds two datasets
+
+    def record(self, arrival: Arrival) -> Verdict:
+        """Return once `arrival` is durable, or known to be what the archive has.
+
+        Other bytes under a known SOP Instance UID are a duplicate when they say the same, as in another
+        transfer syntax; else they are kept beside the first as a conflict.
+
+        Raises
+        ------
+        storage.errors.StorageError
+            It was not recorded, and its blob is deleted; but after InDoubt, which may mean either, it stays.
+        """
+        key = arrival.blob.key
+        try:
+            recorded = self._commits.record(arrival)
+            if recorded.verdict is Verdict.DIFFERS:
+                if self._says_the_same(arrival, recorded):
+                    recorded = replace(recorded, verdict=Verdict.DUPLICATE)
+                else:
+                    recorded = self._commits.record(replace(arrival, as_conflict=True))
+        except InDoubt:
+            raise
+        except Exception:
+            self.delete(key)
+            raise
+        if recorded.verdict is Verdict.DUPLICATE and recorded.existing and recorded.existing.key != key:
+            self.delete(key)
+        return recorded.verdict
+
+    def delete(self, key: str) -> None:
+        """Delete a blob that no record refers to. If that fails, `isocentre db verify` will find it."""
+        try:
+            self._blobs.delete(key)
+        except StorageError as error:
+            report("ingest.blob_left", error, blob=key)
+
+    def _says_the_same(self, arrival: Arrival, recorded: Recorded) -> bool:
+        known = recorded.existing
+        if known is None or max(known.size, arrival.blob.size) > COMPARE_MAX:
+            return False
+        with self._comparing:
+            try:
+                first, second = self._read(known), self._read(arrival.blob)
+            except StorageError:  # what cannot be read cannot be said to be the same
+                return False
+            syntax = recorded.existing_transfer_syntax_uid
+            return same_content(first, syntax, second, arrival.transfer_syntax_uid)
+
+    def _read(self, blob: BlobRef) -> bytes:
+        with self._blobs.open(blob.key) as reader:
+            return reader.read_at(blob.offset, blob.size)
+
+
+def report(event: str, error: Exception, sop_instance_uid: str = "", **fields: str) -> None:
+    """Log what went wrong, but no message of an exception that is not our own: it may quote a patient."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    _log.warning(
+        event,
+        error=type(error).__name__,
+        detail=str(error) if isinstance(error, StorageError) else "",
+        at=[f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames],
+        sop_instance_uid=sop_instance_uid[:64],
+        **fields,
+    )
