@@ -18,7 +18,10 @@ from node.core.errors import UserError
 @config_option
 @json_option
 def check_config(config: Config, out: Output) -> None:
-    """Check the configuration, and show what holds: file, environment and defaults together."""
+    """Check the configuration.
+
+    Shows what holds: file, environment and defaults together.
+    """
     values = shown(config)
     missing = [problem for name, keys in values.items() for problem in _missing(name, keys)]
     if missing:
@@ -28,13 +31,19 @@ def check_config(config: Config, out: Output) -> None:
 
 
 def shown(config: Config) -> dict[str, dict[str, Any]]:
-    """Return table, key and value of everything that is configured; passwords in URLs are hidden."""
+    """Return table, key and value of everything that is configured; secrets in URLs are hidden."""
     tables = config.model_dump(mode="json")
     for keys in tables.values():
-        for key in keys:
-            if key == "url":
-                keys[key] = re.sub(r"(?<=://)([^/@]*?):[^/@]*@", r"\1:***@", keys[key])
+        if "url" in keys:
+            keys["url"] = _without_secrets(keys["url"])
     return tables
+
+
+def _without_secrets(url: str) -> str:
+    url = re.sub(r"://([^/@:]*):.*@", r"://\1:***@", url)
+    return re.sub(
+        r"((?:key|secret|token|password|credential)[^=&]*)=[^&]*", r"\1=***", url, flags=re.IGNORECASE
+    )
 
 
 def _missing(table: str, values: dict[str, Any]) -> list[str]:

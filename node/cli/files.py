@@ -23,7 +23,10 @@ _SHOWN = 10  # refused files that people are told by name; JSON has all
 @config_option
 @json_option
 def import_files(paths: tuple[Path, ...], config: Config, out: Output) -> None:
-    """Take the DICOM files at or below each PATH into the archive. The files stay where they are."""
+    """Take DICOM files into the archive.
+
+    Each PATH is a file or a folder. The files stay where they are.
+    """
     with opened(config) as node, out.progress("Importing") as advance:
         done = import_paths(node.ingest, paths, Origin(Way.IMPORT, user=getpass.getuser()), advance)
     out.result(done, *_words(done))
@@ -55,7 +58,10 @@ def _words(done: Imported) -> list[str]:
 @config_option
 @json_option
 def export(study_uid: str, folder: Path, config: Config, out: Output) -> None:
-    """Write the study STUDY_UID to DIR as STUDY_UID/SERIES_UID/SOP_INSTANCE_UID.dcm."""
+    """Write a study to a folder.
+
+    The files are DIR/STUDY_UID/SERIES_UID/SOP_INSTANCE_UID.dcm; nothing that is there is overwritten.
+    """
     with opened(config) as node, out.progress("Exporting") as advance:
         done = export_study(node.archive, node.retrieve, study_uid, folder, advance)
     lines = [f"{done.written} files written to {done.folder}, {done.unchanged} were there already"]

@@ -35,11 +35,13 @@ def callers(config: Config, out: Output) -> None:
 @config_option
 @json_option
 def conflicts(study: str | None, resolved: bool, config: Config, out: Output) -> None:
-    """List what arrived and disagrees with what was there: other content, or another patient."""
+    """List arrivals that disagree with the archive.
+
+    They have other content under the same SOP Instance UID, or another patient in the same study. Both
+    are kept.
+    """
     with opened(config) as node:
-        rows = [
-            listings.row_of_conflict(c) for c in listings.conflicts(node.archive, study, resolved=resolved)
-        ]
+        rows = [asdict(each) for each in listings.conflicts(node.archive, study, resolved=resolved)]
     columns = {
         "id": "ID",
         "kind": "KIND",
@@ -52,14 +54,14 @@ def conflicts(study: str | None, resolved: bool, config: Config, out: Output) ->
 
 @click.group()
 def quarantine() -> None:
-    """Look at datasets that were refused; they are kept with the reason."""
+    """Look at datasets that were refused."""
 
 
 @quarantine.command("list")
 @config_option
 @json_option
 def list_(config: Config, out: Output) -> None:
-    """List the datasets that were refused, and why."""
+    """List the datasets that were refused, and why. They are kept."""
     with opened(config) as node:
         rows = [asdict(each) for each in listings.quarantined(node.archive)]
     columns = {

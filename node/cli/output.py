@@ -4,11 +4,11 @@ Results go to standard output. Progress goes to standard error, and only when th
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import click
 from rich.console import Console
@@ -21,8 +21,12 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-Advance = Callable[[int], None]
-"""Called with how many more are done."""
+
+class Advance(Protocol):
+    """Tells how far the work is."""
+
+    def __call__(self, more: int, total: int | None = None) -> None:
+        """Say how many more are done, and how many there are in all when that is news."""
 
 
 class Output:
@@ -83,12 +87,18 @@ class Output:
         total
             How much there is to do; None when nobody knows.
         """
-        count = MofNCompleteColumn() if total is not None else TextColumn("{task.completed:.0f}")
-        columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), count, TimeElapsedColumn()]
         console = Console(stderr=True)
+        columns = (
+            *(SpinnerColumn(), TextColumn("{task.description}"), BarColumn()),
+            *(MofNCompleteColumn(), TimeElapsedColumn()),
+        )
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as shown:
             task = shown.add_task(what, total=total)
-            yield lambda more: shown.advance(task, more)
+
+            def advance(more: int, total: int | None = None) -> None:
+                shown.update(task, advance=more, total=total)
+
+            yield advance
 
 
 def printable(text: str) -> str:

@@ -8,7 +8,7 @@ from node.cli.options import config_option, json_option
 from node.cli.output import Output
 from node.cli.session import opened
 from node.config import Config
-from node.services import echo
+from node.services.echo import echo
 
 
 @click.group()
@@ -72,7 +72,7 @@ def list_(config: Config, out: Output) -> None:
 def echo_(name: str, config: Config, out: Output) -> None:
     """Ask the peer NAME whether it answers (C-ECHO), and say what happened."""
     with opened(config) as node:
-        answer = echo.echo(node, name)
+        answer = echo(node.peers.get(name), config.dicom)
     out.result(answer, answer.words)
 
 

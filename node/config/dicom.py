@@ -93,6 +93,10 @@ class DicomSection(Section):
     """PEM file with the authorities that other nodes' certificates must come from: on tls_port a caller
     without such a certificate is turned away. Empty asks callers for none, which only encrypts."""
 
+    tls_check_names: bool = True
+    """Check that a peer's certificate names the host that was called. Devices often have one without a name:
+    with false, any certificate of an authority in tls_ca will do."""
+
     @model_validator(mode="after")
     def _check_tls(self) -> Self:
         if bool(self.tls_certificate) != bool(self.tls_key):

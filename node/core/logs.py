@@ -6,6 +6,7 @@ scanners are identifiers of objects, and are allowed.
 
 import logging
 import sys
+import warnings
 
 import structlog
 
@@ -26,6 +27,8 @@ def configure(level: str = "info", *, json: bool = True) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    # What pydicom warns of, it quotes.
+    warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
     # Libraries print whole datasets at debug and info: only their warnings pass, and pynetdicom's not at all.
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)

@@ -5,20 +5,18 @@ so that a file is nothing but DICOM. What is there already is never overwritten.
 """
 
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from node.core.errors import UserError
 from node.intake.part10 import encode_meta
+from node.intake.uids import is_uid
 from node.services.retrieve import Retrieve
 from storage.archive import Archive
 from storage.blobs.protocol import Buffer
 from storage.errors import StorageError
 from storage.records.objects import StoredInstance
-
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
 @dataclass
@@ -90,7 +88,7 @@ def path_of(instance: StoredInstance) -> Path:
     """
     uids = (instance.study_instance_uid, instance.series_instance_uid, instance.sop_instance_uid)
     for uid in uids:
-        if len(uid) > 64 or not _UID.fullmatch(uid):
+        if not is_uid(uid):
             raise UserError(f"{uid!r} is no UID, and makes no safe file name; nothing more was exported")
     study, series, sop = uids
     return Path(study, series, f"{sop}.dcm")
@@ -110,7 +108,7 @@ def _export(retrieve: Retrieve, instance: StoredInstance, folder: Path) -> int |
 
 
 def _content(retrieve: Retrieve, instance: StoredInstance) -> Iterator[Buffer]:
-    yield encode_meta(instance.sop_class_uid, instance.sop_instance_uid, instance.transfer_syntax_uid, "")
+    yield encode_meta(instance.sop_class_uid, instance.sop_instance_uid, instance.transfer_syntax_uid)
     yield from retrieve.outgoing(instance).chunks()
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from node.core.errors import UserError
+from node.intake.errors import Malformed
+from node.intake.files import MEDIA_DIRECTORY, read_head
 from node.services.ingest import Ingest, Outcome, Refusal
 from storage.records.arrival import Origin, Verdict
 
@@ -123,13 +125,14 @@ def _walk(path: Path, done: Imported) -> Iterator[Path]:
 
 
 def _reason_to_skip(path: Path) -> str | None:
-    if path.name.upper() == "DICOMDIR":
-        return "a DICOMDIR, which is an index"
     if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
         return "not a file"
-    with path.open("rb") as file:
-        file.seek(128)  # PS3.10 7.1
-        return None if file.read(4) == b"DICM" else "not a DICOM file"
+    with path.open("rb", buffering=0) as file:
+        try:
+            head = read_head(file)
+        except Malformed:
+            return "not a DICOM file"
+    return "a DICOMDIR, which is an index" if head.sop_class_uid == MEDIA_DIRECTORY else None
 
 
 def _unreadable(error: OSError) -> str:
