@@ -10,7 +10,7 @@ from scu.address import Address
 from scu.connect import connect
 from scu.errors import NotAccepted
 from scu.wire.channel import Channel, Context
-from scu.wire.errors import PeerAborted, ProtocolError, WireError
+from scu.wire.errors import LinkClosed, PeerAborted, ProtocolError, WireError
 from scu.wire.link import A_ABORT, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, Link
 from scu.wire.negotiate import Answer, AssociationRejected, Request, decode_answer, encode_request
 
@@ -79,7 +79,8 @@ class Association:
             pdu_timeout=min(PDU_TIMEOUT, response_timeout),
         )
         try:
-            link.send([encode_request(request)])
+            with contextlib.suppress(LinkClosed):  # then what comes to be read says why
+                link.send([encode_request(request)])
             answer = _answer(link, request)
         except AssociationRejected as rejected:
             link.close()

@@ -265,4 +265,6 @@ def _joined(buffers: Sequence[Buffer]) -> Iterator[bytes]:
 
 
 def _words(error: Exception) -> str:
+    if isinstance(error, ssl.SSLEOFError):
+        return "the peer closed it"
     return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
