@@ -4,21 +4,20 @@ import gc
 import resource
 import signal
 import threading
-from pathlib import Path
 
 import click
 
-from node.config import load
+from node.cli.options import config_option
+from node.config import Config
 from node.core import logs
 from node.run.node import Node
 from scp.server import Server
 
 
 @click.command()
-@click.option("--config", "path", type=click.Path(path_type=Path), help="config.toml to read.")
-def scp(path: Path | None) -> None:
-    """Receive, find and give back: run one DICOM receiver until SIGTERM."""
-    config = load(path)
+@config_option
+def scp(config: Config) -> None:
+    """Run one DICOM receiver until SIGTERM."""
     logs.configure(config.node.log_level, json=config.node.log_format == "json")
     _raise_file_limit()
     stop = threading.Event()
