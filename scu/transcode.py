@@ -18,9 +18,9 @@ from itertools import chain
 from scu.store import Outgoing
 from scu.transcoding.convert import Conversion, Encoding
 from scu.transcoding.deflate import deflate, inflate
-from scu.transcoding.errors import CannotTranscode
 from scu.transcoding.facts import PIXEL_REPRESENTATION
 from scu.transcoding.pixels import DECODABLE, decoder_of
+from scu.transcoding.source import CannotTranscode
 from scu.wire.link import Buffer
 
 __all__ = ["LIMIT", "TARGETS", "CannotTranscode", "possible", "transcode", "transcoded"]

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from scu.transcoding import facts as fact
-from scu.transcoding.errors import CannotTranscode
 from scu.transcoding.facts import Facts
-from scu.transcoding.source import Source
+from scu.transcoding.source import CannotTranscode, Source
 from scu.transcoding.vrs import SHORT, UNDEFINED, UNIT, depends_on_sign, lookup
 from scu.wire.link import Buffer
 

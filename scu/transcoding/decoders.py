@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from scu.transcoding.errors import CannotTranscode
+from scu.transcoding.source import CannotTranscode
 from scu.wire.link import Buffer
 
 

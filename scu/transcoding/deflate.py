@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterable, Iterator
 
-from scu.transcoding.errors import CannotTranscode
+from scu.transcoding.source import CannotTranscode
 from scu.wire.link import Buffer
 
 _PIECE = 1 << 20

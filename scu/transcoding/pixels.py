@@ -6,8 +6,8 @@ from typing import Any
 from scu.transcoding import facts as fact
 from scu.transcoding.convert import Decoded, Decoder
 from scu.transcoding.decoders import DECODERS, Decoders
-from scu.transcoding.errors import CannotTranscode
 from scu.transcoding.facts import Facts
+from scu.transcoding.source import CannotTranscode
 from scu.wire.link import Buffer
 
 DECODABLE = frozenset(

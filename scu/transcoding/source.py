@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 
-from scu.transcoding.errors import CannotTranscode
 from scu.wire.link import Buffer
+
+
+class CannotTranscode(Exception):
+    """The data set cannot be had in that transfer syntax. The message says why, without patient data."""
 
 
 class Source:
@@ -29,6 +32,8 @@ class Source:
         CannotTranscode
             There are not so many.
         """
+        if self._at >= len(self._piece):
+            self.at_end()  # goes on to the next piece
         begin, end = self._at, self._at + size
         self.position += size
         if end <= len(self._piece):
