@@ -18,7 +18,7 @@ def serve(session: Session, message: Message) -> None:
     try:
         instances = retrieval.find(session, retrieval.read_identifier(session, message))
     except Refused as refused:
-        session.reply(message, refused.status, refused.comment)
+        retrieval.refuse(session, message, refused)
         return
     counted = Suboperations(session, message, len(instances))
     identifiers = count(message.command.message_id)

@@ -36,7 +36,7 @@ def serve(session: Session, message: Message) -> None:
         address = _destination(session, message)
         instances = retrieval.find(session, asked)
     except Refused as refused:
-        session.reply(message, refused.status, refused.comment)
+        retrieval.refuse(session, message, refused)
         return
     counted = Suboperations(session, message, len(instances))
     carrier = _Carrier(session, message, address, counted)
