@@ -4,4 +4,6 @@ pytest_plugins = [
     "tests.support.certificates",
     "tests.support.databases",
     "tests.support.objects",
+    "tests.support.node",
+    "tests.support.opened",
 ]
