@@ -20,8 +20,8 @@ def require_loopback(host: str) -> None:
     for address in _addresses(host):
         if not address.is_loopback:
             raise UserError(
-                f"console.host: {host} can be reached by other machines, and the console has no accounts yet. "
-                "Set it to 127.0.0.1 and come in by an SSH tunnel, or by a proxy that asks who is there"
+                f"console.host: {host} can be reached by other machines, and the console has no accounts "
+                "yet. Set it to 127.0.0.1 and come in by an SSH tunnel, or by a proxy that asks who is there"
             )
 
 

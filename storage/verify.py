@@ -117,8 +117,16 @@ def verify(
     return report
 
 
-def fault_of(blobs: BlobStore, blob: BlobRef) -> tuple[Kind, str] | None:
-    """Read a blob through and return what is wrong with it, None when it is as it was written."""
+def fault_of(
+    blobs: BlobStore, blob: BlobRef, check: Callable[[], None] = lambda: None
+) -> tuple[Kind, str] | None:
+    """Read a blob through and return what is wrong with it, None when it is as it was written.
+
+    Parameters
+    ----------
+    check
+        Called between pieces; may raise to interrupt.
+    """
     try:
         reader = blobs.open(blob.key)
     except NotFound:
@@ -129,6 +137,7 @@ def fault_of(blobs: BlobStore, blob: BlobRef) -> tuple[Kind, str] | None:
         digest = hashlib.sha256()
         try:
             for chunk in reader.chunks(blob.offset):
+                check()
                 digest.update(chunk)
         except Damaged as error:
             return Kind.DAMAGED, f"blob {blob.key}: {error}"

@@ -7,7 +7,7 @@ import click
 from node.cli.options import config_option
 from node.config import Config
 from node.core import logs
-from node.run.node import open_archive
+from node.run.opening import open_archive
 from node.run.schedule import Scheduler
 from node.run.signals import STOPPING, Signals
 

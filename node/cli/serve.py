@@ -15,7 +15,7 @@ from node.cli.output import Output
 from node.config import Config
 from node.core import logs
 from node.core.errors import UserError
-from node.run.node import open_archive
+from node.run.opening import open_archive
 from node.run.ports import check_free
 from node.run.supervisor import Supervisor
 

@@ -5,7 +5,6 @@ scrub_days; each night reads its part of what is left of the round, and a bookma
 goes on. What is damaged is recorded as an event and logged as an error; it is never touched.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,27 +15,36 @@ import structlog
 
 from node.core import clock
 from node.jobs.task import Task
-from storage.blobs.protocol import BlobStore
-from storage.errors import Damaged, NotFound, Unavailable
+from storage.errors import Unavailable
 from storage.records.arrival import BlobRef
+from storage.records.history import ConflictKind
 from storage.records.trail import Event
 from storage.repos.totals import DAMAGED, Part
 from storage.transaction import Transaction
+from storage.verify import Kind, fault_of
 
 BOOKMARK = "scrub"
 _PAGE = 50  # items between two moves of the bookmark
 _STORE_DOWN = 3  # items in a row that cannot be read: then it is the store, not the items
 _PARTS = tuple(Part)
 
+Fault = tuple[Kind, str]
+
 _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Bytes that a record refers to, and the event to record should they be damaged."""
+    """A record that refers to bytes, and the event to record should they be damaged.
+
+    Attributes
+    ----------
+    blob
+        None when the bytes are another record's too, and read for that one.
+    """
 
     row: int
-    blob: BlobRef
+    blob: BlobRef | None
     event: str
     study_instance_uid: str = ""
     series_instance_uid: str = ""
@@ -104,51 +112,49 @@ def _begin(task: Task) -> Place:
     with task.node.archive.begin() as tx:
         place = Place.read(tx.bookmarks.get(BOOKMARK), now)
         if place.job != task.job.id:
+            if (place.part, place.row) == (Part.INSTANCES, 0):
+                place = Place(now)
             rows = {part: place.row if part is place.part else 0 for part in _rest(place.part)}
             ahead = sum(tx.totals.after(part, row) for part, row in rows.items())
             nights = max(1, days - (now - place.began) // timedelta(days=1))
-            place = replace(place, job=task.job.id, left=ceil(ahead / nights))
-            if not ahead:
-                place = Place(now, job=task.job.id)
+            place = _settle(tx, replace(place, job=task.job.id, left=ceil(ahead / nights)), now)
             tx.bookmarks.put(BOOKMARK, place.tree(), now)
             tx.commit()
     return place
 
 
-def _advance(task: Task, place: Place, items: Sequence[Item], faults: Mapping[Item, str]) -> Place:
+def _advance(task: Task, place: Place, items: Sequence[Item], faults: Mapping[Item, Fault]) -> Place:
     """Move the bookmark behind `items`, and record what is damaged with the same commit."""
     now = clock.now()
     if items:
         place = replace(place, row=items[-1].row, left=place.left - len(items))
     with task.node.archive.begin() as tx:
-        gone = {item.blob.key for item in faults}
-        gone -= tx.instances.by_blob_keys(gone)
+        known = tx.instances.by_blob_keys([item.blob.key for item in faults if item.blob])
         for item, fault in faults.items():
-            if item.blob.key not in gone:  # else its record was removed while we read
+            if item.blob and item.blob.key in known:  # else its record was removed while we read
                 _report(tx, item, fault, now)
-        if not items or (not place.left and not _more(tx, place)):
-            place = _next_part(place, now)
+        place = _settle(tx, place, now)
         tx.bookmarks.put(BOOKMARK, place.tree(), now)
         tx.commit()
     return place
 
 
-def _next_part(place: Place, now: datetime) -> Place:
-    rest = _rest(place.part)[1:]
-    if rest:
-        return replace(place, part=rest[0], row=0)
-    return Place(now, job=place.job)  # the round is complete; the next job begins another
+def _settle(tx: Transaction, place: Place, now: datetime) -> Place:
+    """Return the place at which there is something to read; behind the last one begins another round."""
+    while not _PAGES[place.part](tx, place.row, 1):
+        rest = _rest(place.part)[1:]
+        if not rest:
+            return Place(now, job=place.job)  # read by the next job
+        place = replace(place, part=rest[0], row=0)
+    return place
 
 
 def _rest(part: Part) -> Sequence[Part]:
     return _PARTS[_PARTS.index(part) :]
 
 
-def _more(tx: Transaction, place: Place) -> bool:
-    return tx.totals.after(place.part, place.row) > 0
-
-
-def _report(tx: Transaction, item: Item, fault: str, now: datetime) -> None:
+def _report(tx: Transaction, item: Item, fault: Fault, now: datetime) -> None:
+    kind, words = fault
     tx.events.add(
         Event(
             at=now,
@@ -156,54 +162,28 @@ def _report(tx: Transaction, item: Item, fault: str, now: datetime) -> None:
             study_instance_uid=item.study_instance_uid,
             series_instance_uid=item.series_instance_uid,
             sop_instance_uid=item.sop_instance_uid,
-            detail={"found_by": "scrub", "fault": fault, "blob": item.blob.key},
+            detail={"found_by": "scrub", "fault": kind.value, "words": words},
         )
     )
-    _log.error(item.event, sop_instance_uid=item.sop_instance_uid, fault=fault, blob=item.blob.key)
+    _log.error(item.event, sop_instance_uid=item.sop_instance_uid, fault=kind.value, words=words)
 
 
-def _faults(task: Task, items: Sequence[Item]) -> Iterator[tuple[Item, str]]:
+def _faults(task: Task, items: Sequence[Item]) -> Iterator[tuple[Item, Fault]]:
     """Yield those of `items` whose bytes are not what they were, with what is wrong."""
     unreadable = 0
     for item in items:
+        if item.blob is None:
+            continue
         try:
-            fault = fault_of(task.node.blobs, item.blob, task.check)
+            fault: Fault | None = fault_of(task.node.blobs, item.blob, task.check)
             unreadable = 0
         except Unavailable:
             unreadable += 1
             if unreadable == _STORE_DOWN:
                 raise
-            fault = "unreadable"
-        if fault:
+            fault = Kind.DAMAGED, f"blob {item.blob.key}: it cannot be read"
+        if fault is not None:
             yield item, fault
-
-
-def fault_of(blobs: BlobStore, blob: BlobRef, check: Callable[[], None] = lambda: None) -> str:
-    """Read `blob` and say what is wrong with it: "missing", "size" or "digest"; empty when nothing is.
-
-    Parameters
-    ----------
-    check
-        Called between pieces; may raise to interrupt.
-
-    Raises
-    ------
-    Unavailable
-        It cannot be read now.
-    """
-    digest = hashlib.sha256()
-    try:
-        with blobs.open(blob.key) as reader:
-            if reader.size != blob.offset + blob.size:
-                return "size"
-            for chunk in reader.chunks(blob.offset):
-                check()
-                digest.update(chunk)
-    except NotFound:
-        return "missing"
-    except Damaged:
-        return "digest"
-    return "" if digest.hexdigest() == blob.digest else "digest"
 
 
 def _instances(tx: Transaction, after: int, limit: int) -> list[Item]:
@@ -224,7 +204,7 @@ def _conflicts(tx: Transaction, after: int, limit: int) -> list[Item]:
     return [
         Item(
             each.id,
-            each.blob,
+            each.blob if each.kind is ConflictKind.CONTENT else None,
             "conflict.damaged",
             each.study_instance_uid,
             sop_instance_uid=each.sop_instance_uid,

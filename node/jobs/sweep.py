@@ -14,9 +14,9 @@ import structlog
 
 from node.core import clock
 from node.jobs.task import Hopeless, Task
+from storage.verify import AREAS
 
 BOOKMARK = "sweep"
-_AREAS = ("instances", "quarantine")
 _AGE = timedelta(hours=25)  # a day for the longest writing of a blob, an hour for its record
 _MANY = 50  # orphans; a crash leaves one for each association at most, and the next start removes those
 _PAGE = 500
@@ -71,7 +71,7 @@ class _Sweep:
     def orphans(self, most: int | None) -> list[str]:
         """Return the blobs that nothing refers to; stop looking when there are more than `most`."""
         found: list[str] = []
-        for area in _AREAS:
+        for area in AREAS:
             for keys in self._pages(area):
                 self._task.check()
                 with self._task.node.archive.read() as tx:

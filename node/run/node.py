@@ -13,7 +13,7 @@ from typing import Self
 import structlog
 
 from node.config import Config
-from node.core.errors import UserError
+from node.run.opening import open_archive
 from node.services.callers import Callers
 from node.services.ingest import Ingest
 from node.services.peers import Peers
@@ -90,15 +90,6 @@ class Node:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def open_archive(config: Config) -> Archive:
-    """Open the records as they are, in a data folder that is made when it is not there."""
-    try:
-        config.data_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
-    except OSError as error:
-        raise UserError(f"node.data_dir: {config.data_dir}: {error.strerror}") from None
-    return Archive.open(config.database_url)
 
 
 def open_storage(config: Config) -> tuple[Archive, BlobStore]:
