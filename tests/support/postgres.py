@@ -20,7 +20,7 @@ import psycopg2
 from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT
 from sqlalchemy import URL, make_url
 
-_SETTINGS = (  # nothing here has to survive a power cut
+_SETTINGS = (  # the first two: nothing here has to survive a power cut
     "fsync=off",
     "full_page_writes=off",
     "max_connections=200",
@@ -38,8 +38,9 @@ class NoPostgres(Exception):
 class Server:
     """A server in which databases can be made and dropped."""
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, pid: int = 0) -> None:
         self._url = url
+        self.pid = pid
         self._prefix = f"isocentre_test_{secrets.token_hex(6)}"
         self._made = 0
 
@@ -67,18 +68,21 @@ class Server:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[Server]:
-    """Yield the server named by the environment, or a private one."""
+def server(*, durable: bool = False) -> Iterator[Server]:
+    """Yield the server named by the environment, or a private one.
+
+    A `durable` one is always private, so that its processes can be watched, and syncs as it ships.
+    """
     given = os.environ.get("ISOCENTRE_TEST_POSTGRES_URL")
-    if given:
+    if given and not durable:
         url = make_url(given).set(drivername="postgresql+psycopg2")
         yield Server(url if url.database else url.set(database="postgres"))
         return
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="isocentre-postgres-"))
     try:
-        with _cluster(programs, folder) as url:
-            yield Server(url)
+        with _cluster(programs, folder, _SETTINGS[2:] if durable else _SETTINGS) as (url, pid):
+            yield Server(url, pid)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -116,7 +120,7 @@ def _account() -> tuple[int, int] | None:
 
 
 @contextlib.contextmanager
-def _cluster(programs: Path, folder: Path) -> Iterator[URL]:
+def _cluster(programs: Path, folder: Path, settings: tuple[str, ...]) -> Iterator[tuple[URL, int]]:
     account = _account()
     lesser = {} if account is None else {"user": account[0], "group": account[1], "extra_groups": ()}
     password = secrets.token_urlsafe(16)
@@ -135,7 +139,7 @@ def _cluster(programs: Path, folder: Path) -> Iterator[URL]:
         if made.returncode:
             raise NoPostgres(f"initdb failed: {log.read_text()[-500:]}")
         port = _free_port()
-        options = [part for setting in _SETTINGS for part in ("-c", setting)]
+        options = [part for setting in settings for part in ("-c", setting)]
         process = subprocess.Popen(
             [programs / "postgres", "-D", data, "-p", str(port), *options],
             stdout=output,
@@ -146,7 +150,7 @@ def _cluster(programs: Path, folder: Path) -> Iterator[URL]:
     try:
         url = URL.create("postgresql+psycopg2", "postgres", password, "127.0.0.1", port, "postgres")
         _wait(process, url, log)
-        yield url
+        yield url, process.pid
     finally:
         process.send_signal(signal.SIGINT)  # fast shutdown: clients are disconnected
         try:

@@ -4,10 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from node.core import clock
 from scu.wire.command import AFFECTED_SOP_CLASS_UID, MESSAGE_ID, PRIORITY, Command, CommandField
 from scu.wire.negotiate import AssociationRejected
-from storage.records.network import Peer
 from tests.support.caller import STUDY_FIND, call, context_of, echo, request, store
 from tests.support.node import Running
 from tests.support.samples import ct, encode
@@ -33,7 +31,7 @@ def _store(port: int, calling: str) -> int:
 
 
 def _know(node: Running, title: str, host: str, **rights: bool) -> None:
-    node.node.peers.add(Peer(title.lower(), title, host, 104, clock.now(), **rights))
+    node.node.peers.add(title.lower(), ae_title=title, host=host, port=104, **rights)
 
 
 def test_with_defaults_a_stranger_stores_and_may_not_query(start_node: Callable[..., Running]) -> None:
