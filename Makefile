@@ -22,10 +22,12 @@ serve: $(VENV)/.serve  ## set up, then run the whole node here; stop it with Ctr
 setup: $(VENV)/.dev  ## make .venv with everything for development; runs once
 
 test: $(VENV)/.dev programs  ## set up, lint, check types, run all tests; pytest has the last word
-	@failed=0; \
-	$(MAKE) --no-print-directory lint || failed=1; \
-	timeout -k 30 $(TEST_LIMIT) $(BIN)/python -m pytest -n 2 -m "not soak" $(TESTS) || failed=1; \
-	exit $$failed
+	@failed=0; set -x; \
+	$(BIN)/ruff check || failed=1; \
+	$(BIN)/ruff format --check || failed=1; \
+	$(BIN)/mypy || failed=1; \
+	timeout --foreground -k 30 $(TEST_LIMIT) $(BIN)/python -m pytest -n 2 -m "not soak" $(TESTS) || failed=1; \
+	{ set +x; exit $$failed; } 2>/dev/null
 
 soak: $(VENV)/.dev programs  ## run the long tests: crash loops, thousands of associations
 	$(BIN)/python -m pytest -m soak $(TESTS)
