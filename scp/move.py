@@ -2,20 +2,17 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from node.config import DicomSection
+from node.services.calling import associate
 from scp import retrieval
 from scp.delivery import Delivery, Lost
 from scp.retrieval import Refused
 from scp.session import Session
 from scp.statuses import Status
 from scp.suboperations import Suboperations
-from scu.address import Address
 from scu.association import Association
 from scu.contexts import Proposals, for_sending
 from scu.errors import CannotConnect, NotAccepted, Rejected, ScuError, TimedOut
-from scu.tls import TlsFiles
 from scu.wire.channel import Message
 from scu.wire.command import MOVE_DESTINATION, PRIORITY
 from storage.records.network import Peer
@@ -33,13 +30,13 @@ def serve(session: Session, message: Message) -> None:
     """Send what is asked for to its destination, count it, and say how it went."""
     try:
         asked = retrieval.read_identifier(session, message)
-        address = _destination(session, message)
+        peer = _destination(session, message)
         instances = retrieval.find(session, asked)
     except Refused as refused:
         retrieval.refuse(session, message, refused)
         return
     counted = Suboperations(session, message, len(instances))
-    carrier = _Carrier(session, message, address, counted)
+    carrier = _Carrier(session, message, peer, counted)
     try:
         counted.finish(cancelled=carrier.send_all(instances))
         carrier.release()
@@ -47,8 +44,8 @@ def serve(session: Session, message: Message) -> None:
         carrier.abort()  # whatever is still open
 
 
-def _destination(session: Session, message: Message) -> Address:
-    """Return where Move Destination (0000,0600) is: a peer, never an address that the caller chose (T15).
+def _destination(session: Session, message: Message) -> Peer:
+    """Return whom Move Destination (0000,0600) names: a peer, never an address that the caller chose (T15).
 
     Raises
     ------
@@ -59,27 +56,16 @@ def _destination(session: Session, message: Message) -> Address:
     if not peers:
         session.log.warning("move.destination_unknown", destination=ae_title[:16])
         raise Refused(Status.MOVE_DESTINATION_UNKNOWN, "the move destination is not known here")
-    return _address(peers[0], session.config)
-
-
-def _address(peer: Peer, config: DicomSection) -> Address:
-    return Address(peer.ae_title, peer.host, peer.port, _tls_files(config) if peer.tls else None)
-
-
-def _tls_files(config: DicomSection) -> TlsFiles:
-    def path(name: str) -> Path | None:
-        return Path(name) if name else None
-
-    return TlsFiles(path(config.tls_ca), path(config.tls_certificate), path(config.tls_key))
+    return peers[0]
 
 
 class _Carrier:
     """Associations with one destination: one at a time, and only as many as it takes."""
 
-    def __init__(self, session: Session, message: Message, address: Address, counted: Suboperations) -> None:
+    def __init__(self, session: Session, message: Message, peer: Peer, counted: Suboperations) -> None:
         self._session = session
         self._message = message
-        self._address = address
+        self._peer = peer
         self._counted = counted
         self._association: Association | None = None
 
@@ -97,7 +83,7 @@ class _Carrier:
         """Send what one association can carry; another follows one that broke, if that had come anywhere."""
         while left:
             try:
-                self._association = self._open(proposals)
+                self._association = associate(self._peer, self._session.config, proposals)
             except ScuError as error:
                 self._session.log.warning("move.no_association", error=str(error))
                 self._give_up(left, _words(error))
@@ -109,24 +95,13 @@ class _Carrier:
                 self._session.log.warning("move.association_lost", error=str(lost.__cause__))
                 self.abort()
                 self._counted.pending()
-                if not delivery.answered:
+                if left and not delivery.answered:
                     self._give_up(left, "the destination ends associations without answering")
         return False
 
     def _give_up(self, left: deque[StoredInstance], reason: str) -> None:
         self._counted.fail_all([instance.sop_instance_uid for instance in left], reason)
         left.clear()
-
-    def _open(self, proposals: Proposals) -> Association:
-        config = self._session.config
-        return Association.open(
-            self._address,
-            config.ae_title,
-            proposals,
-            connect_timeout=config.connect_timeout,
-            response_timeout=config.response_timeout,
-            max_pdu=config.max_pdu,
-        )
 
     def _delivery(self, association: Association, left: deque[StoredInstance]) -> Delivery:
         command = self._message.command
