@@ -35,10 +35,11 @@ def run(task: Task) -> None:
     began = mark.get("began")
     full = began is None or now - datetime.fromisoformat(began) >= _round(task)
     sweep = _Sweep(task, {} if full else mark["after"], now - _AGE)
-    confirmed = mark.get("refused") == task.job.id
+    refused = mark.get("refused", [])
+    confirmed = task.job.id in refused  # it runs again, so a person has retried it
     orphans = sweep.orphans(None if confirmed else _MANY)
     if len(orphans) > _MANY and not confirmed:
-        _remember(task, mark | {"refused": task.job.id}, now)
+        _remember(task, mark | {"refused": [*refused, task.job.id][-_MANY:]}, now)
         raise Hopeless(
             f"more than {_MANY} blobs have no record; was an older copy of the database put back? Nothing "
             f"was removed. See isocentre db verify; isocentre jobs retry {task.job.id} removes them"

@@ -27,7 +27,6 @@ from storage.wake import Waker
 LEASE = timedelta(seconds=60)
 """How long a job stays with a worker that is not heard of."""
 
-_RENEW = LEASE.total_seconds() / 4
 _SLEEP = 30.0  # seconds; a wake-up that was missed costs no more
 _AWAY = 1.0  # seconds between two questions to a database that does not answer
 
@@ -43,12 +42,16 @@ class Worker:
         The services.
     kinds
         What it can do.
+    lease
+        How long its jobs stay its own when it is not heard of.
     """
 
-    def __init__(self, node: Node, kinds: Mapping[str, Kind] = KINDS) -> None:
+    def __init__(self, node: Node, kinds: Mapping[str, Kind] = KINDS, lease: timedelta = LEASE) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._node = node
         self._kinds = kinds
+        self._lease = lease
+        self._renew_every = lease.total_seconds() / 4
         self._at_once = node.config.worker.at_once
         self._lock = threading.Condition()
         self._tasks: dict[int, Task] = {}
@@ -96,7 +99,7 @@ class Worker:
         if due > now:
             return min((due - now).total_seconds() + 0.001, _SLEEP)
         with self._node.archive.begin() as tx:
-            job = tx.jobs.claim(self.name, kinds, now, now + LEASE)
+            job = tx.jobs.claim(self.name, kinds, now, now + self._lease)
             tx.commit()
         if job is not None:
             self._start(job)
@@ -117,7 +120,7 @@ class Worker:
 
     def _work(self, task: Task) -> None:
         try:
-            Attempt(task, self._kinds[task.job.kind], LEASE.total_seconds()).run()
+            Attempt(task, self._kinds[task.job.kind], self._lease.total_seconds()).run()
         finally:
             with self._lock:
                 self._tasks.pop(task.job.id, None)
@@ -135,20 +138,20 @@ class Worker:
                 held = self._renew()
                 heard = clock.monotonic()
             except StorageError:
-                lost = tasks if clock.monotonic() - heard > LEASE.total_seconds() else []
+                lost = tasks if clock.monotonic() - heard > self._lease.total_seconds() else []
             else:
                 lost = [task for task in tasks if task.job.id not in held]
             for task in lost:  # cancelled, or given to another
                 task.stop()
-            if self._stopping.wait(_RENEW):
+            if self._stopping.wait(self._renew_every):
                 with self._lock:
-                    if self._lock.wait_for(lambda: not self._tasks, _RENEW):
+                    if self._lock.wait_for(lambda: not self._tasks, self._renew_every):
                         return
 
     def _renew(self) -> set[int]:
         now = clock.now()
         with self._node.archive.begin() as tx:
-            held = tx.jobs.renew(self.name, now + LEASE)
+            held = tx.jobs.renew(self.name, now + self._lease)
             expired = tx.jobs.expire(now)
             tx.commit()
         for job in expired:
