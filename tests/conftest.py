@@ -1,5 +1,11 @@
 """Fixtures of all tests; each kind has its own module under tests/support."""
 
+from hypothesis import HealthCheck, settings
+
+# No test asserts a time: a busy machine must not turn one red.
+settings.register_profile("isocentre", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("isocentre")
+
 pytest_plugins = [
     "tests.support.certificates",
     "tests.support.databases",

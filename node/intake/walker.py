@@ -137,7 +137,7 @@ class Walker:
             raise Malformed(f"cut off within the value of {_name(self._tag)}")
         self._close_ended(0)
         if self._carry and (len(self._stack) > 1 or any(self._carry)):
-            raise Malformed(f"cut off within an element after {_name(self._tag)}")
+            raise Malformed(f"cut off after the beginning of {_name(self._tag)}")
         unclosed = self._stack[1:]
         # The one delimiter that writers forget is the very last (pixel data, or a sequence at the end).
         if len(unclosed) > 1 or (unclosed and unclosed[0].end != _OPEN):
@@ -171,29 +171,29 @@ class Walker:
         top = len(self._stack) == 1
         end = frame.end - self._base
         last = min(size, end)
+        tag = self._tag
         while position + 8 <= last:
             group, element, vr, length = unpack(piece, position)
+            tag = group << 16 | element
             begin = position + 8
             if vr not in SHORT_VRS or group in _ILLEGAL:
                 if vr not in LONG_VRS or group in _ILLEGAL:
-                    return self._other(frame, piece, position, size, group << 16 | element)
+                    return self._other(frame, piece, position, size, tag)
                 if position + 12 > size:
-                    return position
+                    break
                 begin = position + 12
                 length = _LENGTHS[frame.little].unpack_from(piece, position + 8)[0]
                 if length == _UNDEFINED or vr == b"SQ":
-                    return self._enter(frame, group << 16 | element, vr, begin, length)
+                    return self._enter(frame, tag, vr, begin, length)
             stop = begin + length
             if stop > end:
-                raise Malformed(f"{_name(group << 16 | element)} is longer than what it is in")
-            if top and (tag := group << 16 | element) in _WANTED:
+                raise Malformed(f"{_name(tag)} is longer than what it is in")
+            if top and tag in _WANTED:
                 if begin + min(length, CAPTURE_MAX) > size:
-                    return position
+                    break
                 self._keep(tag, vr, bytes(piece[begin : min(stop, begin + CAPTURE_MAX)]))
-            if stop > size:
-                self._tag = group << 16 | element
             position = stop
-        return self._leave(frame, position, end)
+        return self._leave(tag, position, end)
 
     def _implicit(self, frame: _Frame, piece: Buffer, position: int, size: int) -> int:
         """Read elements in Implicit VR, as `_explicit` does (PS3.5 7.1.3)."""
@@ -201,11 +201,12 @@ class Walker:
         top = len(self._stack) == 1
         end = frame.end - self._base
         last = min(size, end)
+        tag = self._tag
         while position + 8 <= last:
             group, element, length = unpack(piece, position)
-            if group in _ILLEGAL:
-                return self._other(frame, piece, position, size, group << 16 | element)
             tag = group << 16 | element
+            if group in _ILLEGAL:
+                return self._other(frame, piece, position, size, tag)
             begin = position + 8
             if length == _UNDEFINED or tag in SEQUENCES:
                 return self._enter(frame, tag, b"", begin, length)
@@ -214,20 +215,18 @@ class Walker:
                 raise Malformed(f"{_name(tag)} is longer than what it is in")
             if top and tag in _WANTED:
                 if begin + min(length, CAPTURE_MAX) > size:
-                    return position
+                    break
                 self._keep(tag, b"", bytes(piece[begin : min(stop, begin + CAPTURE_MAX)]))
-            if stop > size:
-                self._tag = tag
             position = stop
-        return self._leave(frame, position, end)
+        return self._leave(tag, position, end)
 
-    def _leave(self, frame: _Frame, position: int, end: int) -> int:
+    def _leave(self, tag: int, position: int, end: int) -> int:
+        self._tag = tag
         if end - 8 < position < end:
-            raise Malformed(f"an item ends within an element after {_name(self._tag)}")
+            raise Malformed(f"an item ends within an element after {_name(tag)}")
         return position
 
     def _keep(self, tag: int, vr: bytes, value: bytes) -> None:
-        self._tag = tag
         if tag in _IDENTITY and self.values.get(tag, (vr, value))[1] != value:
             raise Malformed(f"{_name(tag)} occurs twice, with two values")
         self.values[tag] = (vr, value)

@@ -9,6 +9,7 @@ Example
 525
 """
 
+import copy
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -117,13 +118,28 @@ def encode(dataset: Dataset, transfer_syntax: str = EXPLICIT) -> bytes:
     little = transfer_syntax != BIG_ENDIAN
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = little, transfer_syntax == IMPLICIT
-    write_dataset(buffer, dataset)
+    write_dataset(buffer, dataset if little else _swapped(dataset))
     encoded: bytes = buffer.getvalue()
     if transfer_syntax != DEFLATED:
         return encoded
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     deflated = compressor.compress(encoded) + compressor.flush()
     return deflated + b"\0" * (len(deflated) % 2)  # PS3.5 A.5
+
+
+def _swapped(dataset: Dataset) -> Dataset:
+    """pydicom writes the bytes of an OW as they are, whatever the byte order."""
+    other = copy.deepcopy(dataset)
+    if "PixelData" in other and other["PixelData"].VR == "OW":
+        other.PixelData = swap(other.PixelData)
+    return other
+
+
+def swap(words: bytes) -> bytes:
+    """Change the byte order of words of 2 bytes, the last one filled up."""
+    even = bytearray(words + b"\0" * (len(words) % 2))
+    even[::2], even[1::2] = even[1::2], even[::2]
+    return bytes(even)
 
 
 @dataclass(frozen=True)
