@@ -28,7 +28,7 @@ class Call:
 
 
 class Trace:
-    """strace attached to a running process and all its threads and children."""
+    """strace attached to a running process, its threads, and its children now and later."""
 
     def __init__(self, pid: int, output: Path, calls: str) -> None:
         program = shutil.which("strace")
@@ -37,7 +37,8 @@ class Trace:
         self._output = output
         arguments = ["-f", "-ttt", "-T", "-y", "-yy", "-s", "64", "-e", f"trace={calls}", "-e", "signal=none"]
         self._process = subprocess.Popen(
-            [str(program), *arguments, "-o", str(output), "-p", str(pid)], stderr=subprocess.PIPE
+            [str(program), *arguments, "-o", str(output), "-p", " ".join(map(str, _family(pid)))],
+            stderr=subprocess.PIPE,
         )
         deadline = time.monotonic() + 10
         while not output.exists() and time.monotonic() < deadline:
@@ -54,6 +55,14 @@ class Trace:
         if self._process.stderr:
             self._process.stderr.close()
         return sorted(_parse(self._output.read_text(errors="replace")), key=lambda call: call.ended)
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += _family(int(child))
+    return found
 
 
 def _parse(text: str) -> list[Call]:
