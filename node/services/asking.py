@@ -98,7 +98,7 @@ def identifier(level: Level, keys: Mapping[str, str], wanted: Sequence[str] = ()
 
 
 def _put(query: Dataset, keyword: str, value: str) -> None:
-    tag = tag_for_keyword(keyword)
+    tag = tag_for_keyword(keyword) if keyword else None
     if tag is None:
         raise UserError(f"{keyword!r} is no keyword of DICOM; write it as in PatientID or StudyDate")
     vr = dictionary_VR(tag)

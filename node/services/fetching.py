@@ -11,6 +11,7 @@ from node.services.asking import ask, identifier
 from node.services.calling import associate
 from node.services.ingest import Claim, Ingest, Outcome, Refusal
 from scu.contexts import for_retrieving
+from scu.errors import Failed
 from scu.get import STUDY_ROOT, Incoming, get, roles
 from scu.wire.channel import Context
 from storage.records.arrival import Origin, Verdict, Way
@@ -118,7 +119,12 @@ def fetch_study(
 
     keys = identifier(Level.STUDY, {"StudyInstanceUID": study_uid})
     with associate(peer, config, for_retrieving(STUDY_ROOT, classes), roles(classes)) as association:
-        report = get(association, STUDY_ROOT, keys, receive)
+        try:
+            report = get(association, STUDY_ROOT, keys, receive)
+        except Failed:
+            if not done.refused:
+                raise
+            return done  # it only says that nothing arrived, which we know better than the peer
     done.failed = max(report.progress.failed - len(done.refused), 0)
     done.failed_uids = [failed for failed in report.failed_uids if failed not in done.refused]
     return done
@@ -138,8 +144,8 @@ def _take(ingest: Ingest, claim: Claim, origin: Origin, dataset: Iterator[list[m
 def _classes(study_uid: str, peer: Peer, config: DicomSection) -> Sequence[str]:
     """Return the SOP classes to propose: those in the study when the peer tells, else the usual ones."""
     keys = {"StudyInstanceUID": study_uid, "SOPClassesInStudy": ""}
-    found = next(ask(peer, config, Level.STUDY, keys, limit=1), None)
-    if found is None:
+    found = list(ask(peer, config, Level.STUDY, keys))
+    if not found:
         raise UserError(f"{peer.name} has no study {study_uid}")
-    told = list(filter(None, found.get("SOPClassesInStudy", "").split("\\")))
+    told = list(filter(None, found[0].get("SOPClassesInStudy", "").split("\\")))
     return told or [str(each) for each in _USUAL]
