@@ -35,6 +35,8 @@ _ORDER = (
     instance.c.sop_instance_uid,
 )
 
+_KEYS_AT_ONCE = 2000  # SQLite takes 32,766 parameters a statement, and each key is three
+
 
 class InstancesRepo:
     """The table of instances; `storage.repos.arrivals` writes it."""
@@ -83,13 +85,15 @@ class InstancesRepo:
         return self._connection.execute(select(func.count()).select_from(instance)).scalar_one()
 
     def by_blob_keys(self, keys: Collection[str]) -> set[str]:
-        """Return those of `keys` which any record refers to: instance, conflict or quarantine."""
+        """Return those of `keys`, of any number, that an instance, conflict or quarantine refers to."""
         wanted = list(keys)
-        if not wanted:
-            return set()
-        tables = (instance, conflict, quarantine)
-        query = union_all(*(select(t.c.blob_key).where(t.c.blob_key.in_(wanted)) for t in tables))
-        return set(self._connection.execute(query).scalars())
+        found: set[str] = set()
+        for first in range(0, len(wanted), _KEYS_AT_ONCE):
+            some = wanted[first : first + _KEYS_AT_ONCE]
+            tables = (instance, conflict, quarantine)
+            query = union_all(*(select(t.c.blob_key).where(t.c.blob_key.in_(some)) for t in tables))
+            found.update(self._connection.execute(query).scalars())
+        return found
 
 
 def _stored(row: Any) -> StoredInstance:
