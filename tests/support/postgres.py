@@ -79,7 +79,7 @@ def server(*, durable: bool = False) -> Iterator[Server]:
         yield Server(url if url.database else url.set(database="postgres"))
         return
     programs = _programs()
-    folder = Path(tempfile.mkdtemp(prefix="isocentre-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="isocentre-postgres-", dir=_memory()))
     try:
         with _cluster(programs, folder, _SETTINGS[2:] if durable else _SETTINGS) as (url, pid):
             yield Server(url, pid)
@@ -99,6 +99,14 @@ def _programs() -> Path:
         if all((folder / name).exists() for name in ("initdb", "postgres")):
             return folder
     raise NoPostgres("initdb and postgres are not installed (Debian: postgresql)")
+
+
+def _memory() -> str | None:
+    """Return a folder in memory when there is one with room: making databases is mostly making files."""
+    shared = Path("/dev/shm")
+    if os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 4 << 30:
+        return str(shared)
+    return None
 
 
 def _version(name: str) -> float:
