@@ -9,6 +9,8 @@ settings.load_profile("isocentre")
 pytest_plugins = [
     "tests.support.certificates",
     "tests.support.databases",
+    "tests.support.fresh",
+    "tests.support.ingest",
     "tests.support.objects",
     "tests.support.node",
     "tests.support.opened",

@@ -65,8 +65,7 @@ class Scheduler:
         """Act until the lock is lost or it is time to end; tell whether it is."""
         _log.info("scheduler.leading")
         timer = BackgroundScheduler()
-        nightly = CronTrigger(hour=self._hour, minute=self._minute)
-        timer.add_job(self.enqueue_missed, nightly, misfire_grace_time=None, coalesce=True)
+        timer.add_job(self.enqueue_missed, self.nightly(), misfire_grace_time=None, coalesce=True)
         timer.start()
         made_up = -_MAKE_UP
         try:
@@ -96,6 +95,10 @@ class Scheduler:
                 tx.commit()
         except StorageError as error:
             _log.error("scheduler.not_enqueued", error=str(error))
+
+    def nightly(self) -> CronTrigger:
+        """Return when the chores are due, for APScheduler."""
+        return CronTrigger(hour=self._hour, minute=self._minute)
 
     def last_due(self, now: datetime) -> datetime:
         """Return when the chores were last due, by the machine's clock on the wall."""
