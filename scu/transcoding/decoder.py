@@ -27,7 +27,7 @@ def decode(request: dict[str, Any], data: bytes) -> Iterator[tuple[bytes, str]]:
     """Yield native frames, colour by pixel, little endian; each with its Photometric Interpretation."""
     syntax, count = request["transfer_syntax_uid"], request["number_of_frames"]
     tables = [bytes.fromhex(table) for table in request["extended_offsets"]]
-    options = {**request["options"], "number_of_frames": 1, "pixel_keyword": "PixelData"}
+    options = {**request["options"], "number_of_frames": 1, "pixel_keyword": "PixelData", "as_rgb": True}
     decoder = get_decoder(syntax)
     frames = generate_frames(
         data, number_of_frames=count, extended_offsets=(tables[0], tables[1]) if tables else None
@@ -38,7 +38,6 @@ def decode(request: dict[str, Any], data: bytes) -> Iterator[tuple[bytes, str]]:
             encapsulate([frame], has_bot=False),
             index=0,
             raw=syntax not in _AS_RGB,
-            as_rgb=True,
             **options,
         )
         photometric = str(said["photometric_interpretation"])
