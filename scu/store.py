@@ -86,7 +86,8 @@ def send(
     originator
         AE title and Message ID of the C-MOVE that this is a part of (PS3.7 9.1.1.1.5).
     meanwhile
-        Called once all is sent, before the answer is waited for: time in which the other node works.
+        Called once all is sent, before the answer is waited for: time in which the other node works. When
+        it raises, the answer is still to come: the association can only be aborted.
 
     Raises
     ------

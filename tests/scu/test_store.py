@@ -95,6 +95,21 @@ def test_what_the_command_says() -> None:
         assert command.affected_sop_class_uid == CT_CLASS
 
 
+def test_the_time_until_the_answer_can_be_used() -> None:
+    order: list[str] = []
+
+    def chunks() -> Iterator[Buffer]:
+        yield bytes(10)
+        order.append("sent")
+
+    with faulty() as peer, opened(peer.port) as association:
+        instance = Outgoing(CT_CLASS, "1.2.9", EXPLICIT_LITTLE_ENDIAN, 10, chunks)
+        context = association.need(CT_CLASS)
+        result = send(association.channel, context, instance, 1, meanwhile=lambda: order.append("meanwhile"))
+        assert result.stored
+        assert order == ["sent", "meanwhile"]
+
+
 def test_an_empty_and_an_odd_data_set_arrive() -> None:
     with faulty() as peer, opened(peer.port) as association:
         for uid, data in (("1.2.1", b""), ("1.2.2", b"odd"), ("1.2.3", bytes(100_001))):
