@@ -114,13 +114,19 @@ def _dump_postgresql(url: URL, part: Path) -> None:
             " server's version or newer (Debian: postgresql-client)"
         )
     # The password goes by the environment: arguments can be read by every user of the machine.
-    place = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+    place = URL.create("postgresql", url.username, None, url.host, url.port, url.database, url.query)
     environment = dict(os.environ)
     if url.password:
         environment["PGPASSWORD"] = str(url.password)
     part.touch(mode=0o600)
     run = subprocess.run(
-        [program, "--format=custom", "--no-password", f"--file={part}", f"--dbname={place}"],
+        [
+            program,
+            "--format=custom",
+            "--no-password",
+            f"--file={part}",
+            f"--dbname={place.render_as_string()}",
+        ],
         env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -133,7 +139,7 @@ def _dump_postgresql(url: URL, part: Path) -> None:
 
 
 def _copy_blobs(blobs: BlobStore, target: Path, done: Backup, total: int, progress: Progress | None) -> None:
-    target.mkdir(exist_ok=True, mode=0o700)
+    _make(target)
     folder = target
     for area in AREAS:
         for key in blobs.keys(area):
@@ -141,7 +147,7 @@ def _copy_blobs(blobs: BlobStore, target: Path, done: Backup, total: int, progre
             if path.parent != folder:
                 _sync_names(folder, target)
                 folder = path.parent
-                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _make(folder)
             with contextlib.suppress(NotFound):  # a duplicate's, deleted meanwhile
                 _copy_blob(blobs, key, path, done)
             if progress is not None:
@@ -158,6 +164,8 @@ def _copy_blob(blobs: BlobStore, key: str, path: Path, done: Backup) -> None:
         done.linked += 1
         return
     part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    part.touch(mode=0o600)
     with blobs.open(key) as reader, part.open("wb") as file:
         for chunk in reader.chunks():
             file.write(chunk)
@@ -175,6 +183,13 @@ def _link(source: Path, path: Path) -> bool:
     except OSError:  # another filesystem, or one that has no links
         return False
     return True
+
+
+def _make(folder: Path) -> None:
+    """Make `folder` and its parents, for nobody else to read."""
+    if not folder.is_dir():
+        _make(folder.parent)
+        folder.mkdir(exist_ok=True, mode=0o700)
 
 
 def _sync_names(folder: Path, top: Path) -> None:
