@@ -84,6 +84,18 @@ class Archive:
         """Begin a unit of work that changes nothing; it never waits for a writer, nor one for it."""
         return self.begin(write=False)
 
+    def settle(self) -> None:
+        """Return once no process that is dead can still commit.
+
+        PostgreSQL may be at work on what a killed client asked for last. SQLite's writers die whole.
+        """
+        if self.kind != "postgresql":
+            return
+        for table in ("instance", "conflict", "quarantine"):
+            with self.begin() as tx:  # one at a time, so that it cannot deadlock with a writer
+                # Waits for every transaction that has written there (ROW EXCLUSIVE) to end.
+                tx.connection.exec_driver_sql(f"LOCK TABLE {table} IN SHARE MODE")
+
     def commits(self, blobs: BlobStore, follower: Follower | None = None) -> GroupCommit:
         """Return the one way in for arrivals, which shares syncs among all who wait.
 

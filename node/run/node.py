@@ -110,7 +110,8 @@ def recover(archive: Archive, blobs: BlobStore) -> None:
     keys = blobs.recover()
     if not keys:
         return
-    with archive.begin() as tx:
+    archive.settle()
+    with archive.read() as tx:
         orphans = set(keys) - tx.instances.by_blob_keys(keys)
     for key in orphans:
         blobs.delete(key)

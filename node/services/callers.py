@@ -22,6 +22,9 @@ EVERY = 5.0
 MOST = 1000
 """Callers remembered between two writings, so that a flood of invented AE titles does not fill the memory."""
 
+KEPT = 10_000
+"""Callers kept in the database, those that called last."""
+
 _Key = tuple[str, str, bool]  # AE title, address, whether it was refused
 
 _log = structlog.get_logger()
@@ -91,6 +94,7 @@ class Callers:
                     tx.callers.note(
                         ae_title, address, calls.asked, refused=refused, count=calls.count, at=calls.last
                     )
+                tx.callers.keep_latest(KEPT)
                 tx.commit()
         except StorageError as error:
             _log.warning("callers.unwritten", error=str(error), callers=len(waiting))

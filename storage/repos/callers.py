@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import Connection, RowMapping, case, select, update
+from sqlalchemy import Connection, RowMapping, case, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.records.network import Caller
@@ -65,6 +65,11 @@ class CallersRepo:
             "refused": 0,
         }
         self._connection.execute(insert(caller).values(values).on_conflict_do_nothing())
+
+    def keep_latest(self, most: int) -> None:
+        """Forget all but about the `most` that called last."""
+        oldest = select(caller.c.last_seen).order_by(caller.c.last_seen.desc()).offset(most - 1).limit(1)
+        self._connection.execute(delete(caller).where(caller.c.last_seen < oldest.scalar_subquery()))
 
     def list(self) -> list[Caller]:
         """Return all callers, the latest first."""

@@ -101,6 +101,14 @@ def test_a_flood_of_invented_titles_is_bounded(callers: Callers, monkeypatch: py
     assert seen == {"AE0": 2, "AE1": 1, "AE2": 1}
 
 
+def test_only_the_latest_are_kept(callers: Callers, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "KEPT", 3)
+    for number in range(6):
+        callers.note(f"AE{number}", "a", [], refused=True)
+        callers.flush()
+    assert [caller.ae_title for caller in callers.list()] == ["AE5", "AE4", "AE3"]
+
+
 def test_many_threads_call_at_once(callers: Callers):
     threads = [
         threading.Thread(target=lambda: [callers.note("CT1", "a", ["X"], refused=False) for _ in range(50)])
