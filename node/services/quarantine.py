@@ -37,22 +37,19 @@ class Quarantine:
             They could not be kept; nothing of them stays.
         """
         writer = self._blobs.create("quarantine")
-        placed = False
         try:
             digest = self._write(writer, pieces)
             if self._holds(claim, digest):
                 writer.abandon()
                 return
             self._blobs.sync([writer.place()])
-            placed = True
             self._record(writer, digest, reason, claim, origin)
         except InDoubt:
             raise
         except BaseException:
             writer.abandon()
-            if placed:
-                with contextlib.suppress(StorageError):
-                    self._blobs.delete(writer.key)
+            with contextlib.suppress(StorageError):
+                self._blobs.delete(writer.key)
             raise
 
     def _write(self, writer: BlobWriter, pieces: Iterable[Buffer]) -> str:

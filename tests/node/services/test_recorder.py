@@ -1,0 +1,84 @@
+import hashlib
+
+import pytest
+
+from node.core.clock import now
+from node.services.recorder import Recorder, report
+from storage.errors import InDoubt, Unavailable
+from storage.records.arrival import Arrival, BlobRef, Recorded, Verdict
+from tests.support.ingest import ORIGIN, Bench
+from tests.support.samples import CT_CLASS, EXPLICIT, IMPLICIT, ct, encode
+
+
+def arrival(bench: Bench, dataset, syntax: str = EXPLICIT) -> Arrival:
+    data = encode(dataset, syntax)
+    writer = bench.blobs.create()
+    writer.write([b"head", data])
+    blob = BlobRef(writer.place(), 4, len(data), hashlib.sha256(data).hexdigest())
+    uid, study, series = dataset.SOPInstanceUID, dataset.StudyInstanceUID, dataset.SeriesInstanceUID
+    attributes = {"SOPInstanceUID": uid, "StudyInstanceUID": study, "SeriesInstanceUID": series}
+    return Arrival(uid, CT_CLASS, study, series, syntax, attributes, blob, ORIGIN, now())
+
+
+def recorder(bench: Bench) -> Recorder:
+    return Recorder(bench.blobs, bench.archive.commits(bench.blobs))
+
+
+def test_each_verdict_and_what_becomes_of_the_blob(bench):
+    record = recorder(bench).record
+    first = arrival(bench, ct())
+    assert record(first) is Verdict.STORED
+    assert record(arrival(bench, ct())) is Verdict.DUPLICATE
+    assert record(arrival(bench, ct(), IMPLICIT)) is Verdict.DUPLICATE
+    assert bench.keys() == [first.blob.key]
+    other = arrival(bench, ct(PatientID="OTHER"))
+    assert record(other) is Verdict.CONFLICT
+    assert bench.keys() == sorted([first.blob.key, other.blob.key])
+
+
+def test_the_same_arrival_again_keeps_its_blob(bench):
+    first = arrival(bench, ct())
+    for _ in range(2):
+        assert recorder(bench).record(first) is Verdict.STORED
+    assert bench.keys() == [first.blob.key]
+
+
+class Commits:
+    """Answers as it is told."""
+
+    def __init__(self, answer: Exception | Recorded) -> None:
+        self.answer = answer
+
+    def record(self, arrival: Arrival) -> Recorded:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(("error", "stays"), [(Unavailable("gone"), False), (InDoubt("broke"), True)])
+def test_a_blob_without_record_goes_unless_there_may_be_one(bench, error, stays):
+    one = arrival(bench, ct())
+    with pytest.raises(type(error)):
+        Recorder(bench.blobs, Commits(error)).record(one)
+    assert bench.keys() == ([one.blob.key] if stays else [])
+
+
+def test_a_blob_that_is_its_own_duplicate_stays(bench):
+    one = arrival(bench, ct())
+    commits = Commits(Recorded(Verdict.DUPLICATE, one.blob, EXPLICIT))
+    assert Recorder(bench.blobs, commits).record(one) is Verdict.DUPLICATE
+    assert bench.keys() == [one.blob.key]
+
+
+def test_a_report_says_where_but_quotes_only_our_own_errors(capsys):
+    try:
+        raise ValueError("Doe^John")
+    except ValueError as error:
+        report("ingest.failed", error, "1.2.3")
+    report("ingest.failed", Unavailable("the disk is gone"), "1.2.3")
+    log = capsys.readouterr()
+    text = log.out + log.err
+    assert "Doe" not in text
+    assert "test_recorder.py:" in text
+    assert "the disk is gone" in text
+    assert "1.2.3" in text
