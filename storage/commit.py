@@ -112,7 +112,7 @@ class GroupCommit:
         """Record `arrivals` in one transaction, again while others get in its way."""
         deadline = time.monotonic() + _PATIENCE
         pause = 0.001
-        doubt: Unavailable | None = None
+        doubt: Exception | None = None
         while True:
             try:
                 return self._attempt(arrivals)
@@ -123,7 +123,7 @@ class GroupCommit:
             except Busy as error:
                 if time.monotonic() > deadline:
                     raise _told(error, doubt) from doubt
-            except Unavailable as error:
+            except Exception as error:
                 raise _told(error, doubt) from doubt
             time.sleep(pause * random.random())
             pause = min(2 * pause, 0.1)
@@ -135,21 +135,21 @@ class GroupCommit:
                 self._follower(tx, list(zip(arrivals, recorded, strict=True)))
             try:
                 tx.commit()
-            except Busy:
-                raise
-            except Unavailable as error:
+            except (Busy, OutOfSpace):
+                raise  # the database says itself that it was not saved
+            except Exception as error:
                 raise _Broken(error) from error
             return recorded
 
 
-def _told(error: Unavailable, doubt: Unavailable | None) -> Unavailable:
-    return error if doubt is None else InDoubt(str(error))
+def _told(error: Exception, doubt: Exception | None) -> Exception:
+    return error if doubt is None else InDoubt(str(doubt))
 
 
 class _Broken(Exception):
     """The commit itself broke, so it may have happened."""
 
-    def __init__(self, error: Unavailable) -> None:
+    def __init__(self, error: Exception) -> None:
         self.error = error
 
 

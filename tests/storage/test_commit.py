@@ -10,7 +10,7 @@ from storage.archive import Archive
 from storage.blobs.memory import MemoryStore
 from storage.commit import GroupCommit
 from storage.engine import Busy
-from storage.errors import InDoubt, NotFound, OutOfSpace, Unavailable
+from storage.errors import InDoubt, NotFound, OutOfSpace, StorageError, Unavailable
 from storage.records.arrival import Arrival, Recorded, Verdict
 from storage.records.trail import Event
 from storage.transaction import Transaction
@@ -263,8 +263,11 @@ def test_database_that_is_away_is_unavailable_and_nothing_is_in_doubt(desk: Desk
     assert desk.commits.record(one).verdict is Verdict.STORED
 
 
-def test_commit_that_broke_after_it_happened_is_found_out(desk: Desk) -> None:
-    desk.after_commit = once(Unavailable("connection lost"))
+@pytest.mark.parametrize(
+    "error", [Unavailable("connection lost"), StorageError("what the driver cannot name")]
+)
+def test_commit_that_broke_after_it_happened_is_found_out(desk: Desk, error: Exception) -> None:
+    desk.after_commit = once(error)
     assert desk.commits.record(placed(desk.blobs)) == Recorded(Verdict.STORED)
     assert desk.count() == 1
 
@@ -275,21 +278,33 @@ def test_commit_that_broke_before_it_happened_is_done_again(desk: Desk) -> None:
     assert desk.count() == 1
 
 
-def test_commit_that_cannot_be_found_out_is_in_doubt(desk: Desk) -> None:
+@pytest.mark.parametrize("then", [Unavailable("no connection"), ValueError("anything"), Busy("in the way")])
+def test_commit_that_cannot_be_found_out_is_in_doubt(
+    desk: Desk, then: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.commit._PATIENCE", 0.1)
+
     def gone() -> None:
         desk.before_begin = broken
         raise Unavailable("connection lost")
 
     def broken() -> None:
-        raise Unavailable("no connection")
+        raise then
 
     desk.after_commit = gone
     one = placed(desk.blobs)
-    with pytest.raises(InDoubt):
+    with pytest.raises(InDoubt, match="connection lost"):
         desk.commits.record(one)
     desk.after_commit = desk.before_begin = lambda: None
     assert desk.commits.record(one).verdict is Verdict.STORED
     assert desk.count() == 1
+
+
+def test_full_disk_at_the_commit_is_in_no_doubt(desk: Desk) -> None:
+    desk.before_commit = once(OutOfSpace("no space left"))
+    with pytest.raises(OutOfSpace):
+        desk.commits.record(placed(desk.blobs))
+    assert desk.count() == 0
 
 
 def test_server_that_dies_between_is_survived(postgres_url: str) -> None:
