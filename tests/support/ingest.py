@@ -1,5 +1,6 @@
-"""A way in on its own: an archive, a blob store and an Ingest, and stores that fail when they are told to."""
+"""A way in on its own: an archive, a blob store and an Ingest, and a store that fails when it is told to."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydicom.dataset import Dataset
 
-from node.services.ingest import Claim, Ingest, Outcome
+from node.services.ingest import Claim, Ingest, Outcome, Refusal
 from storage.archive import Archive
 from storage.blobs.filesystem import FilesystemStore
 from storage.blobs.memory import MemoryStore
@@ -185,3 +186,18 @@ def send(
         reception.write([view[i : min(i + step, len(batch))] for i in range(0, len(batch), step)])
         reused[:] = bytes(len(reused))  # the buffers are ours again
     return reception.finish()
+
+
+def refused(bench: Bench, outcome: Outcome, refusal: Refusal, reason: str) -> bytes:
+    """Check a refusal that goes to quarantine; return the bytes kept there."""
+    assert (outcome.verdict, outcome.refusal) == (None, refusal)
+    assert reason in outcome.reason
+    assert len(outcome.reason) <= 64
+    kept = bench.quarantined()[-1]
+    assert kept.reason == outcome.reason
+    assert kept.blob_key.startswith("quarantine/")
+    whole = bench.bytes_of(kept.blob_key)
+    assert (kept.blob_size, kept.digest) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert list(bench.blobs.keys("instances")) == []
+    assert not bench.leftovers()
+    return whole
