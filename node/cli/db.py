@@ -11,7 +11,7 @@ from node.cli.output import Advance, Output
 from node.cli.session import opened
 from node.config import Config
 from node.core.errors import UserError
-from node.run.node import open_archive
+from node.run.opening import open_archive
 from storage.backup import backup as make_copy
 from storage.verify import verify as compare
 

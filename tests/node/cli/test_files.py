@@ -1,5 +1,7 @@
+import contextlib
 import json
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +78,31 @@ def test_bytes_that_rotted_are_told(run: Commands, tmp_path: Path):  # T25
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == "isocentre: 1 instances could not be exported"  # behind the log
     assert result.stdout.startswith("1 files written")
+
+
+def test_progress_is_shown_on_a_terminal_alone(tmp_path: Path):
+    config = write_config(tmp_path)
+    folder = write_files(tmp_path / "in", ct(1), ct(2))
+    terminal, end = pty.openpty()
+    program = [
+        str(Path(sys.executable).with_name("isocentre")),
+        "import",
+        str(folder),
+        "--config",
+        str(config),
+    ]
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    run = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=end, env=environ)
+    os.close(end)
+    shown = b""
+    with contextlib.suppress(OSError):  # that is how a terminal ends
+        while more := os.read(terminal, 4096):
+            shown += more
+    os.close(terminal)
+    out, _ = run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert b"Importing" in shown
+    assert out.decode() == "2 new, 0 that the archive had already, 0 in conflict with what it had\n"
 
 
 def test_all_of_pydicoms_files_go_through_the_program(tmp_path: Path):

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -26,20 +27,33 @@ def test_every_command_is_there_and_says_what_it_does():
     assert main.get_command(context, "no-such") is None
 
 
-def test_every_command_takes_config_and_json():
-    def leaves(command: click.Command):
-        if isinstance(command, click.Group):
-            context = click.Context(command)
-            for name in command.list_commands(context):
-                yield from leaves(command.get_command(context, name))
-        else:
-            yield command
+def leaves(command: click.Command, name: str = "isocentre") -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield name, command
+        return
+    context = click.Context(command)
+    for each in command.list_commands(context):
+        found = command.get_command(context, each)
+        assert found is not None
+        yield from leaves(found, f"{name} {each}")
 
+
+def test_every_command_takes_config_and_json():
     processes = {"scp", "worker", "console", "scheduler", "serve"}
-    for command in leaves(main):
-        names = {option for parameter in command.params for option in parameter.opts}
-        assert "--config" in names, command.name
-        assert command.name in processes or "--json" in names, command.name
+    for name, command in leaves(main):
+        options = {option for parameter in command.params for option in parameter.opts}
+        assert "--config" in options, name
+        assert command.name in processes or "--json" in options, name
+
+
+def test_every_command_and_option_is_in_the_documentation():
+    text = (Path(__file__).parents[3] / "docs" / "cli.md").read_text("utf-8")
+    for name, command in leaves(main):
+        assert f"`{name}" in text, name
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                longest = {max(parameter.opts, key=len), *parameter.secondary_opts}
+                assert any(option in text for option in longest), f"{name} {longest}"
 
 
 def test_the_program_runs():

@@ -1,0 +1,158 @@
+import json
+import os
+import shlex
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from node.run.ports import check_free
+from tests.support.caller import call, echo
+from tests.support.dcmtk import tool
+from tests.support.node import NodeProcess, write_config
+
+Start = Callable[..., NodeProcess]
+
+
+def until(found: Callable[[], object], process: NodeProcess, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not found():
+        assert process.process.poll() is None, process.read_log()
+        assert time.monotonic() < deadline, process.read_log()
+        time.sleep(0.05)
+
+
+def serve(start_process: Start, config: Path, *options: str) -> NodeProcess:
+    """Start everything and wait until it says that it is ready."""
+    process = start_process(config, "serve", *options, wait=False)
+    until(lambda: "ready" in process.read_log().splitlines(), process)
+    return process
+
+
+def children(process: NodeProcess) -> dict[str, int]:
+    """Command and number of the processes that `serve` has started."""
+    found = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            command = stat.with_name("cmdline").read_text().split("\0")
+        except OSError:
+            continue
+        if int(parent) == process.process.pid and state != "Z" and "node.run.child" in command:
+            found[command[command.index("node.run.child") + 2]] = int(stat.parent.name)
+    return found
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def answers(port: int) -> bool:
+    try:
+        with call(port) as channel:
+            return echo(channel) == 0
+    except OSError:
+        return False
+
+
+def test_a_first_start_says_what_to_try_and_that_works(
+    start_process: Start, tmp_path: Path, archive_url: str
+):
+    config = write_config(tmp_path, archive_url)
+    process = serve(start_process, config)
+    said = process.read_log()
+    port, folder = process.port, process.config.data_dir
+    assert "AE title     ISOCENTRE\n" in said
+    assert f"DICOM port   {port}, on 127.0.0.1\n" in said
+    assert f"Console      http://127.0.0.1:{process.config.console.port}/\n" in said
+    assert f"Data folder  {folder}\n" in said
+    tries = [shlex.split(line) for line in said.splitlines() if line.startswith("  echoscu")]
+    assert tries == [["echoscu", "-aec", "ISOCENTRE", "127.0.0.1", str(port)]]
+    subprocess.run([tool("echoscu"), *tries[0][1:]], check=True)
+    assert sorted(children(process)) == ["console", "scheduler", "scp", "worker"]
+    assert process.stop() == 0
+    check_free("dicom.port", "127.0.0.1", port)
+
+
+def test_a_killed_receiver_is_there_again(start_process: Start, tmp_path: Path):
+    process = serve(start_process, write_config(tmp_path))
+    first = children(process)
+    os.kill(first["scp"], signal.SIGKILL)
+    until(lambda: children(process).get("scp", first["scp"]) != first["scp"], process)
+    until(lambda: answers(process.port), process)
+    assert "supervisor.restart" in process.read_log()
+    now = children(process)
+    assert {name: now[name] for name in ("console", "scheduler", "worker")} == {
+        name: first[name] for name in ("console", "scheduler", "worker")
+    }
+    assert process.stop() == 0
+
+
+def test_associations_are_drained(start_process: Start, tmp_path: Path):
+    process = serve(start_process, write_config(tmp_path, dicom={"drain_timeout": 60}))
+    with call(process.port) as channel:
+        assert echo(channel) == 0
+        process.process.terminate()
+        # It goes on being served, while nobody else comes in.
+        until(lambda: echo(channel) == 0 and not answers(process.port), process)
+    assert process.process.wait(60) == 0
+
+
+def test_all_die_with_a_supervisor_that_is_killed(start_process: Start, tmp_path: Path):
+    process = serve(start_process, write_config(tmp_path))
+    pids = list(children(process).values())
+    assert len(pids) == 4
+    process.kill()
+    deadline = time.monotonic() + 60
+    while not all(map(gone, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    serve(start_process, process.config_path)  # so the ports are free again
+
+
+def ended(process: NodeProcess) -> str:
+    """What it said when it gave up."""
+    assert process.process.wait(120) == 1
+    return process.read_log()
+
+
+@pytest.mark.parametrize("table", ["dicom", "console"])
+def test_a_port_that_is_taken_is_told_at_once(start_process: Start, tmp_path: Path, table: str):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        config = write_config(tmp_path, **{table: {"port": port}})
+        said = ended(start_process(config, "serve", wait=False))
+    assert f"isocentre: {table}.port: cannot listen on 127.0.0.1 port {port}: Address already in use" in said
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_process_that_refuses_to_start_ends_all(start_process: Start, tmp_path: Path):
+    config = write_config(tmp_path, console={"host": "0.0.0.0"})
+    said = ended(start_process(config, "serve", wait=False))
+    assert "console.host: 0.0.0.0 can be reached by other machines" in said
+    assert "isocentre: console cannot start (exit code 78); what it said stands above" in said
+
+
+def test_for_machines(start_process: Start, tmp_path: Path):
+    config = write_config(tmp_path, dicom={"processes": 2})
+    process = start_process(config, "serve", "--json", wait=False)
+    until(lambda: '"ready": true' in process.read_log(), process)
+    lines = process.read_log().splitlines()
+    first = lines.index("{")
+    told = json.loads("\n".join(lines[first : lines.index("}", first) + 1]))
+    assert told["port"] == process.port
+    assert told["ae_title"] == "ISOCENTRE"
+    assert told["data_dir"] == str(process.config.data_dir)
+    assert process.stop() == 0
+
+
+def test_a_port_that_nobody_could_be_told(start_process: Start, tmp_path: Path):
+    config = write_config(tmp_path, dicom={"port": 0})
+    assert "0 is no port that others could be told" in ended(start_process(config, "serve", wait=False))
