@@ -32,6 +32,7 @@ class _Field:
     head: bytes
     length: struct.Struct
     encode: Callable[[str, Encoder], bytes | None]
+    text: bool  # of ASCII it is the same bytes in every set
     pad: bytes
     empty: bytes  # the whole element when there is no value
 
@@ -74,7 +75,8 @@ class Answers:
         # Without a set to declare there is no such element: it may not be empty (PS3.4 C.2.2.2).
         empty = b"" if keyword == _CHARSET else head + length.pack(0)
         pad = b"\0" if wanted.vr == b"UI" else b" "  # PS3.5 6.2
-        self._parts.append(_Field(keyword, head, length, self._how(wanted), pad, empty))
+        text = wanted.vr != b"US"
+        self._parts.append(_Field(keyword, head, length, self._how(wanted), text, pad, empty))
 
     def _how(self, wanted: Wanted) -> Callable[[str, Encoder], bytes | None]:
         if wanted.vr == b"US":
@@ -108,7 +110,13 @@ class Answers:
                 out.append(part)
                 continue
             text = answer.get(part.keyword, "")
-            raw = part.encode(text, encoder) if text else charset if part.keyword == _CHARSET else b""
+            raw: bytes | None
+            if not text:
+                raw = charset if part.keyword == _CHARSET else b""
+            elif part.text and text.isascii():
+                raw = text.encode("ascii")
+            else:
+                raw = part.encode(text, encoder)
             if raw is None:
                 return None
             raw += part.pad * (len(raw) % 2)

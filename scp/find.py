@@ -29,14 +29,16 @@ def serve(session: Session, message: Message) -> None:
         data = session.channel.read_dataset(IDENTIFIER_MAX)
         identifier = decode(data, message.context.transfer_syntax)
         with closing(_find(session, message, identifier)) as found:
-            status, comment = _send(session, message, identifier, found)
+            status, sent = _send(session, message, identifier, found)
     except BadQuery as error:
         refuse(session, message, error)
     except StorageError as error:
         session.log.error("find.failed", error=type(error).__name__)
         session.reply(message, Status.UNABLE_TO_PROCESS, "the archive does not answer")
     else:
-        session.reply(message, status, comment)
+        session.log.info("find.answered", level=str(identifier.level), answers=sent, status=f"{status:04X}")
+        full = f"only the first {sent} matches are given; ask more narrowly"
+        session.reply(message, status, full if status is Status.OUT_OF_RESOURCES else "")
 
 
 def refuse(session: Session, message: Message, error: BadQuery) -> None:
@@ -61,8 +63,8 @@ def _find(session: Session, message: Message, identifier: Identifier) -> Found:
     )
 
 
-def _send(session: Session, message: Message, identifier: Identifier, found: Found) -> tuple[Status, str]:
-    """Send the answers up to the ceiling; return the final status and its comment."""
+def _send(session: Session, message: Message, identifier: Identifier, found: Found) -> tuple[Status, int]:
+    """Send the answers up to the ceiling; return the final status and how many were sent."""
     channel, context, ceiling = session.channel, message.context, session.config.max_answers
     answers = Answers(identifier, context.transfer_syntax, session.config.ae_title)
     pending = Status.PENDING_SOME_KEYS_NOT_SUPPORTED if identifier.unmatched else Status.PENDING
@@ -74,11 +76,11 @@ def _send(session: Session, message: Message, identifier: Identifier, found: Fou
             for each in islice(found, min(_BATCH, ceiling - sent) if ceiling else _BATCH)
         ]
         if channel.cancelled(message.command.message_id):  # PS3.4 C.4.1.3.2
-            return Status.CANCEL, ""
+            return Status.CANCEL, sent
         if batch:
             channel.link.send(batch)
             sent += len(batch)
         elif ceiling and sent >= ceiling and next(found, None) is not None:
-            return Status.OUT_OF_RESOURCES, f"only the first {ceiling} matches are given; ask more narrowly"
+            return Status.OUT_OF_RESOURCES, sent
         else:
-            return Status.SUCCESS, ""
+            return Status.SUCCESS, sent

@@ -4,13 +4,14 @@ For tests and benchmarks of what is read. Row numbers are given by the loader, s
 written to the archive before.
 """
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import Connection, Table, insert, text
 
 from storage.archive import Archive
 from storage.records.attributes import Level
@@ -62,8 +63,30 @@ def _write(connection: Connection, studies: Any) -> None:
         for each in chunk:
             _add(each, numbers, rows)
         for table, batch in zip((study, series, instance), rows, strict=True):
-            for first in range(0, len(batch), _CHUNK):
-                connection.execute(insert(table), batch[first : first + _CHUNK])
+            _load(connection, table, batch)
+
+
+def _load(connection: Connection, table: Table, batch: list[dict[str, Any]]) -> None:
+    """Write rows; by COPY where there is one, which is many times faster."""
+    if connection.dialect.name == "sqlite" or not batch:
+        for first in range(0, len(batch), _CHUNK):
+            connection.execute(insert(table), batch[first : first + _CHUNK])
+        return
+    lines = ["\t".join(_copied(value) for value in row.values()) for row in batch]
+    columns = ", ".join(f'"{name}"' for name in batch[0])
+    with connection.connection.cursor() as cursor:
+        source = io.StringIO("\n".join(lines) + "\n")
+        cursor.copy_expert(f"COPY {table.name} ({columns}) FROM STDIN", source)  # type: ignore[attr-defined]
+
+
+def _copied(value: object) -> str:
+    if value is None:
+        return "\\N"
+    if isinstance(value, str):
+        for sign, escaped in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r")):
+            value = value.replace(sign, escaped)
+        return value
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _add(each: StudyRows, numbers: list[int], rows: tuple[list[dict[str, Any]], ...]) -> None:
