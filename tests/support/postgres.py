@@ -8,7 +8,6 @@ import os
 import pwd
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -29,6 +28,16 @@ _SETTINGS = (  # the first two: nothing here has to survive a power cut
     "listen_addresses=127.0.0.1",
     "log_min_messages=fatal",
 )
+
+# Stops the server and clears away when its input ends: when we close it, or are killed ourselves.
+_KEEPER = """
+trap '' INT TERM
+"$@" </dev/null &
+read -r end
+kill -INT $!
+wait $!
+rm -rf "$0"
+"""
 
 
 class NoPostgres(Exception):
@@ -148,24 +157,23 @@ def _cluster(programs: Path, folder: Path, settings: tuple[str, ...]) -> Iterato
             raise NoPostgres(f"initdb failed: {log.read_text()[-500:]}")
         port = _free_port()
         options = [part for setting in settings for part in ("-c", setting)]
+        command = [programs / "postgres", "-D", data, "-p", str(port), *options]
         process = subprocess.Popen(
-            [programs / "postgres", "-D", data, "-p", str(port), *options],
+            ["sh", "-c", _KEEPER, folder, *command],
+            stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
-            cwd=folder,
+            cwd="/",
             **lesser,
         )
     try:
         url = URL.create("postgresql+psycopg2", "postgres", password, "127.0.0.1", port, "postgres")
-        _wait(process, url, log)
-        yield url, process.pid
+        _wait(url, log)
+        yield url, int((data / "postmaster.pid").read_text().split()[0])
     finally:
-        process.send_signal(signal.SIGINT)  # fast shutdown: clients are disconnected
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(60)
 
 
 def _free_port() -> int:
@@ -175,7 +183,7 @@ def _free_port() -> int:
         return port
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: URL, log: Path) -> None:
+def _wait(url: URL, log: Path) -> None:
     plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
     deadline = time.monotonic() + 60
     while True:
@@ -183,6 +191,6 @@ def _wait(process: "subprocess.Popen[bytes]", url: URL, log: Path) -> None:
             psycopg2.connect(plain).close()
             return
         except psycopg2.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > deadline:
+            if time.monotonic() > deadline:
                 raise NoPostgres(f"PostgreSQL did not start: {error}; {log.read_text()[-500:]}") from None
         time.sleep(0.05)
