@@ -4,7 +4,8 @@ from collections import deque
 from itertools import count
 
 from scp import retrieval
-from scp.delivery import Contexts, Delivery, Lost
+from scp.delivery import Delivery, Lost
+from scp.loading import Contexts, Loader
 from scp.retrieval import Refused
 from scp.session import Session
 from scp.suboperations import Suboperations
@@ -22,15 +23,14 @@ def serve(session: Session, message: Message) -> None:
         return
     counted = Suboperations(session, message, len(instances))
     identifiers = count(message.command.message_id)
-    delivery = Delivery(
+    loader = Loader(
         session.node.retrieve,
-        counted,
         session.channel,
         _usable(session),
         next_id=lambda: next(identifiers) % 0xFFFF + 1,
-        left=deque(instances),
         priority=message.command.number(PRIORITY),
     )
+    delivery = Delivery(counted, session.channel, loader, deque(instances), to_asker=True)
     try:
         cancelled = delivery.run()
     except Lost as lost:

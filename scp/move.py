@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from node.services.calling import associate
 from scp import retrieval
 from scp.delivery import Delivery, Lost
+from scp.loading import Loader
 from scp.retrieval import Refused
 from scp.session import Session
 from scp.statuses import Status
@@ -105,20 +106,18 @@ class _Carrier:
 
     def _delivery(self, association: Association, left: deque[StoredInstance]) -> Delivery:
         command = self._message.command
-        return Delivery(
+        loader = Loader(
             self._session.node.retrieve,
-            self._counted,
             association.channel,
             {
                 (context.abstract_syntax, context.transfer_syntax): context
                 for context in association.channel.contexts.values()
             },
             next_id=association.next_id,
-            left=left,
             priority=command.number(PRIORITY),
             originator=(self._session.request.calling_ae, command.message_id),
-            heartbeat=True,
         )
+        return Delivery(self._counted, association.channel, loader, left)
 
     def release(self) -> None:
         """End the open association in good order."""

@@ -12,6 +12,7 @@ from scu import transcode
 from scu.store import StoreResult
 from scu.wire.channel import Message
 from scu.wire.command import COMPLETED, FAILED, REMAINING, WARNING, Command, response_to
+from scu.wire.link import Buffer
 
 _US_MAX = 0xFFFF
 
@@ -71,7 +72,12 @@ class Suboperations:
 
     def pending(self) -> None:
         """Tell the peer how far it is."""
-        self._session.channel.send(self._message.context, self._response(Status.PENDING, remaining=True))
+        self._session.channel.link.send(self.encode_pending())
+
+    def encode_pending(self) -> list[Buffer]:
+        """Return that response without sending it."""
+        response = self._response(Status.PENDING, remaining=True)
+        return self._session.channel.encode(self._message.context, response)
 
     def finish(self, *, cancelled: bool = False) -> None:
         """Send the final response, with the list of what failed."""

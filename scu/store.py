@@ -94,11 +94,7 @@ def send(
     WireError
         The association broke.
     """
-    command = Command.of(CommandField.C_STORE_RQ).us(MESSAGE_ID, message_id).us(PRIORITY, priority)
-    command.uid(AFFECTED_SOP_CLASS_UID, outgoing.sop_class_uid)
-    command.uid(AFFECTED_SOP_INSTANCE_UID, outgoing.sop_instance_uid)
-    if originator is not None:
-        command.text(MOVE_ORIGINATOR_AE, originator[0]).us(MOVE_ORIGINATOR_MESSAGE_ID, originator[1])
+    command = request_for(outgoing, message_id, priority=priority, originator=originator)
     chunks = outgoing.chunks()
     try:
         channel.send_streamed(context, command, chunks, outgoing.size)
@@ -108,5 +104,22 @@ def send(
             close()
     if meanwhile is not None:
         meanwhile()
+    return wait_for_result(channel, message_id)
+
+
+def request_for(
+    outgoing: Outgoing, message_id: int, *, priority: int = 0, originator: tuple[str, int] | None = None
+) -> Command:
+    """Return the C-STORE-RQ; the parameters are those of `send`."""
+    command = Command.of(CommandField.C_STORE_RQ).us(MESSAGE_ID, message_id).us(PRIORITY, priority)
+    command.uid(AFFECTED_SOP_CLASS_UID, outgoing.sop_class_uid)
+    command.uid(AFFECTED_SOP_INSTANCE_UID, outgoing.sop_instance_uid)
+    if originator is not None:
+        command.text(MOVE_ORIGINATOR_AE, originator[0]).us(MOVE_ORIGINATOR_MESSAGE_ID, originator[1])
+    return command
+
+
+def wait_for_result(channel: Channel, message_id: int) -> StoreResult:
+    """Wait for the answer to the C-STORE-RQ of that number, however it was sent."""
     answer = channel.answer(CommandField.C_STORE_RSP, message_id).command
     return StoreResult(answer.status, answer.string(ERROR_COMMENT))

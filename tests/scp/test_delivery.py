@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import structlog
 
-from node.run.node import Node
+from node.root import Node
 from scp import delivery
 from scp.delivery import Delivery, Lost
+from scp.loading import Loader
 from scp.suboperations import Suboperations
 from scu.wire.channel import Channel, Context, Message
 from scu.wire.command import MESSAGE_ID, Command, CommandField, response_to
@@ -29,6 +30,13 @@ from tests.support.samples import CT_CLASS, EXPLICIT, IMPLICIT, ct, encode
 
 ASKED = Context(1, STUDY_MOVE, IMPLICIT)
 EXPLICIT_CT, IMPLICIT_CT = Context(1, CT_CLASS, EXPLICIT), Context(3, CT_CLASS, IMPLICIT)
+
+
+def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every instance be streamed."""
+    monkeypatch.setattr("node.services.retrieve.WHOLE_MAX", 100)
+    monkeypatch.setattr("node.services.retrieve.AHEAD_MAX", 100)
+    monkeypatch.setattr("scp.loading.AHEAD_MAX", 100)
 
 
 def ends(contexts: tuple[Context, ...]) -> tuple[Channel, Channel]:
@@ -49,15 +57,14 @@ class Setting:
         self.received: list[tuple[str, str, bytes]] = []
         self.statuses: dict[int, int] = {}
         self.leave_after = -1
-        self.delivery = Delivery(
+        loader = Loader(
             node.retrieve,
-            self.counted,
             self.to_receiver,
             {(each.abstract_syntax, each.transfer_syntax): each for each in contexts},
             next_id=iter(range(1, 1000)).__next__,
-            left=deque(instances),
             originator=("MOVER", 5),
         )
+        self.delivery = Delivery(self.counted, self.to_receiver, loader, deque(instances))
         self._thread = threading.Thread(target=self._receive)
         self._thread.start()
 
@@ -164,8 +171,7 @@ def test_damage_read_ahead_fails_alone(
 def test_damage_of_a_large_one_is_found_before_it_leaves(
     node: Node, stored: list[StoredInstance], setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.services.retrieve.WHOLE_MAX", 100)
-    monkeypatch.setattr("node.services.retrieve.AHEAD_MAX", 100)
+    everything_is_large(monkeypatch)
     flip(path_of(node, stored[1].blob.key), -1)
     setting.delivery.run()
     assert not setting.to_receiver.torn
@@ -201,8 +207,7 @@ def test_a_torn_message_ends_the_association(
     blob = place(node.blobs, bytes(4 << 20))
     put(node.archive, arrival(2, 1, 1, blob=blob))
     (large,) = node.retrieve.matching(Level.STUDY, {"StudyInstanceUID": "1.2.2"})
-    monkeypatch.setattr("node.services.retrieve.WHOLE_MAX", 100)
-    monkeypatch.setattr("node.services.retrieve.AHEAD_MAX", 100)
+    everything_is_large(monkeypatch)
     original = setting.to_receiver.link.send
 
     def rot(buffers: Any) -> None:
@@ -222,20 +227,20 @@ def test_a_torn_message_ends_the_association(
 def test_the_peer_hears_of_a_large_instance_on_its_way(
     node: Node, stored: list[StoredInstance], setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    everything_is_large(monkeypatch)
     monkeypatch.setattr(delivery, "HEARTBEAT_SECONDS", 0.0)
-    setting.delivery.heartbeat = True
     setting.delivery.run()
     told = []
     while setting.peer.link.readable():
         told.append(setting.peer.receive().command.number(0x1020))
-    assert told == [4, 3, 3, 2, 2, 1, 1, 0]  # 1 more for each: it is one piece
+    assert told == [4, 3, 2, 1, 0]  # while each was on its way, and at the end
 
 
 def test_a_peer_that_left_during_a_heartbeat_ends_everything(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    everything_is_large(monkeypatch)
     monkeypatch.setattr(delivery, "HEARTBEAT_SECONDS", 0.0)
-    setting.delivery.heartbeat = True
     monkeypatch.setattr(setting.counted, "cancelled", lambda: False)
     setting.peer.link.close()
     with pytest.raises(WireError):

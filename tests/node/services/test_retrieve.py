@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from node.run.node import Node
+from node.root import Node
 from node.services import retrieve
 from node.services.query import BadQuery
 from node.services.retrieve import AHEAD_MAX
