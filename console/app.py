@@ -4,7 +4,7 @@ from flask import Flask
 
 from console import pages
 from console.headers import protect
-from node.run.node import Node
+from node.root import Node
 
 _LARGEST_BODY = 64 * 1024  # bytes; nothing is taken in by this door
 

@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from console import metrics
 from node.core import clock
-from node.run.node import Node
+from node.root import Node
 from node.services import health, status
 from storage.errors import StorageError
 

@@ -12,7 +12,7 @@ from gunicorn.glogging import Logger
 
 from console.app import create_app
 from node.config import Config
-from node.run.node import Node
+from node.root import Node
 
 _THREADS = 8
 

@@ -10,7 +10,7 @@ import click
 from node.cli.options import config_option
 from node.config import Config
 from node.core import logs
-from node.run.node import Node
+from node.root import Node
 from scp.server import Server
 
 

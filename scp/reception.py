@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from node.run.node import Node
+from node.root import Node
 from scp.admission import CALLING_AE_UNKNOWN, Rejection, check_called, rights_of
 from scp.contexts import grant_roles, service_of
 from scp.lobby import Guest

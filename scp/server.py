@@ -10,7 +10,7 @@ from collections import Counter
 import structlog
 
 from node.core.errors import UserError
-from node.run.node import Node
+from node.root import Node
 from scp import admission, dispatch
 from scp.contexts import Supported
 from scp.lobby import Guest, Lobby

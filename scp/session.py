@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from node.config import DicomSection
-from node.run.node import Node
+from node.root import Node
 from scu.wire.channel import Channel, Message
 from scu.wire.command import response_to
 from scu.wire.negotiate import Request

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from node.config import Config
-from node.run.node import Node
+from node.root import Node
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import click
 from node.cli.options import config_option
 from node.config import Config
 from node.core import logs
-from node.run.node import Node
+from node.root import Node
 from node.run.signals import STOPPING
 from node.run.worker import Worker
 

@@ -2,7 +2,7 @@
 
 import threading
 
-from node.run.node import Node
+from node.root import Node
 from storage.records.jobs import Job
 
 

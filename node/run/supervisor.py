@@ -16,8 +16,10 @@ import structlog
 
 from node.core import clock
 from node.core.errors import UserError
-from node.run.child import TOLD
 from node.run.signals import STOPPING, Signals
+
+TOLD = 78
+"""Exit code of a process that has said what is wrong (EX_CONFIG of sysexits.h)."""
 
 _YOUNG = 10.0  # seconds; who dies later has worked
 _FIRST_PAUSE = 0.5  # seconds
@@ -52,7 +54,7 @@ class Child:
         """Start it, in a process group of its own: what is typed at a terminal is for the supervisor."""
         self.started = clock.monotonic()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "node.run.child", str(os.getpid()), *self.arguments],
+            [sys.executable, "-m", "node.cli.child", str(os.getpid()), *self.arguments],
             stdin=subprocess.DEVNULL,
             process_group=0,
         )

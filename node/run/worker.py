@@ -18,8 +18,8 @@ import structlog
 from node.core import clock
 from node.jobs.kinds import KINDS, Kind
 from node.jobs.task import Task
+from node.root import Node
 from node.run.attempt import Attempt
-from node.run.node import Node
 from storage.errors import StorageError
 from storage.records.jobs import Job
 from storage.wake import Waker

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from node.config import DicomSection
-from node.run.node import MIB, Node
+from node.root import MIB, Node
 from storage.archive import Archive
 from storage.blobs.protocol import BlobStore
 from storage.errors import StorageError

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from node.core import clock
 from node.core.errors import UserError
-from node.run.node import Node
+from node.root import Node
 from storage.errors import Exists
 from storage.records.jobs import Job, JobState
 

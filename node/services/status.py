@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from node.core import clock
-from node.run.node import MIB, Node
+from node.root import MIB, Node
 from storage.errors import StorageError
 from storage.records.jobs import Job, JobState
 from storage.records.totals import Totals, Traffic

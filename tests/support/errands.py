@@ -10,7 +10,7 @@ from node.config import load
 from node.core import logs
 from node.jobs.kinds import Kind
 from node.jobs.task import Task
-from node.run.node import Node
+from node.root import Node
 from node.run.signals import STOPPING
 from node.run.worker import Worker
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from node.config import Config, load
-from node.run.node import Node
+from node.root import Node
 from scp.server import Server
 
 Settings = dict[str, dict[str, object]]
@@ -171,3 +171,4 @@ def start_process(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     for process in started:
         if process.process.poll() is None:
             process.kill()
+        process.log.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from node.config import load
-from node.run.node import Node
+from node.root import Node
 from storage.blobs.protocol import BlobStore
 from storage.records.arrival import Origin, Way
 from storage.records.history import Quarantined

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from node.config import load
-from node.run.node import Node
+from node.root import Node
 from tests.support.files import Commands, part10, write_files
 from tests.support.node import write_config
 from tests.support.samples import ct

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from node.run.opening import open_archive
 from node.run.ports import check_free
-from tests.support.caller import call, echo
+from tests.support.caller import CT, call, context_of, echo, pdata, pdv, store_command
 from tests.support.dcmtk import tool
 from tests.support.node import NodeProcess, write_config
+from tests.support.samples import ct, encode
 
 Start = Callable[..., NodeProcess]
 
@@ -42,8 +44,8 @@ def children(process: NodeProcess) -> dict[str, int]:
             command = stat.with_name("cmdline").read_text().split("\0")
         except OSError:
             continue
-        if int(parent) == process.process.pid and state != "Z" and "node.run.child" in command:
-            found[command[command.index("node.run.child") + 2]] = int(stat.parent.name)
+        if int(parent) == process.process.pid and state != "Z" and "node.cli.child" in command:
+            found[command[command.index("node.cli.child") + 2]] = int(stat.parent.name)
     return found
 
 
@@ -95,14 +97,24 @@ def test_a_killed_receiver_is_there_again(start_process: Start, tmp_path: Path):
     assert process.stop() == 0
 
 
-def test_associations_are_drained(start_process: Start, tmp_path: Path):
+def test_what_comes_in_when_it_stops_is_still_kept(start_process: Start, tmp_path: Path):
     process = serve(start_process, write_config(tmp_path, dicom={"drain_timeout": 60}))
+    dataset, uid = encode(ct()), ct().SOPInstanceUID
     with call(process.port) as channel:
-        assert echo(channel) == 0
+        context = context_of(channel, CT)
+        command = store_command(CT, uid).with_data().encode()
+        channel.link.send(
+            [pdata(pdv(context.context_id, 3, command)), pdata(pdv(context.context_id, 0, dataset[:100]))]
+        )
         process.process.terminate()
-        # It goes on being served, while nobody else comes in.
-        until(lambda: echo(channel) == 0 and not answers(process.port), process)
+        until(lambda: not answers(process.port), process)  # nobody else comes in
+        channel.link.send([pdata(pdv(context.context_id, 2, dataset[100:]))])
+        assert channel.receive().command.status == 0
     assert process.process.wait(60) == 0
+    archive = open_archive(process.config)
+    with archive.read() as tx:
+        assert tx.instances.get(uid) is not None
+    archive.close()
 
 
 def test_all_die_with_a_supervisor_that_is_killed(start_process: Start, tmp_path: Path):

@@ -7,7 +7,7 @@ import pytest
 from node.core import clock
 from node.jobs import scrub
 from node.jobs.task import Stopped, Task
-from node.run.node import Node
+from node.root import Node
 from storage.blobs.protocol import BlobReader
 from storage.errors import Unavailable
 from storage.records.trail import Event

@@ -5,7 +5,7 @@ import pytest
 from node.core import clock
 from node.jobs import sweep
 from node.jobs.task import Hopeless, Stopped, Task
-from node.run.node import Node
+from node.root import Node
 from storage.records.jobs import JobState
 from tests.support.arrivals import place
 from tests.support.opened import claim, enqueue, has, job_of, keep, quarantine

@@ -1,7 +1,7 @@
 import pytest
 
 from node.jobs.task import Stopped, Task
-from node.run.node import Node
+from node.root import Node
 from tests.support.opened import claim, enqueue
 
 

@@ -3,8 +3,8 @@ import pytest
 from node.core.errors import UserError
 from node.jobs.kinds import Kind
 from node.jobs.task import Hopeless, Task
+from node.root import Node
 from node.run.attempt import Attempt, words_of
-from node.run.node import Node
 from scu.errors import CannotConnect
 from storage.errors import Unavailable
 from storage.records.jobs import JobState

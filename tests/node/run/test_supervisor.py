@@ -31,8 +31,8 @@ def children() -> dict[int, str]:
             command = stat.with_name("cmdline").read_text().split("\0")
         except OSError:
             continue
-        if int(parent) == os.getpid() and state != "Z" and "node.run.child" in command:
-            found[int(stat.parent.name)] = command[command.index("node.run.child") + 2]
+        if int(parent) == os.getpid() and state != "Z" and "node.cli.child" in command:
+            found[int(stat.parent.name)] = command[command.index("node.cli.child") + 2]
     return found
 
 

@@ -13,7 +13,7 @@ from node.core import clock
 from node.core.errors import UserError
 from node.jobs.kinds import Kind
 from node.jobs.task import Hopeless, Stopped, Task
-from node.run.node import Node
+from node.root import Node
 from node.run.worker import Worker
 from storage.records.jobs import Job, JobState
 from tests.support.opened import enqueue, job_of

@@ -6,7 +6,7 @@ import pydicom
 import pytest
 
 from node.core.errors import UserError
-from node.run.node import Node
+from node.root import Node
 from node.services.exporting import export, path_of
 from node.services.importing import import_paths
 from storage.records.arrival import BlobRef, Origin, Way

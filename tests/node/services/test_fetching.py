@@ -7,7 +7,7 @@ import pytest
 from node.config import DicomSection
 from node.core import clock
 from node.core.errors import UserError
-from node.run.node import Node
+from node.root import Node
 from node.services.fetching import fetch_study
 from node.services.importing import import_paths
 from node.services.ingest import Ingest

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from node.core.errors import UserError
-from node.run.node import Node
+from node.root import Node
 from node.services.importing import import_paths
 from node.services.ingest import Ingest
 from storage.records.arrival import Origin, Way

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from node.run.node import Node
+from node.root import Node
 from node.services import listings
 from node.services.importing import import_paths
 from storage.records.arrival import Origin, Way

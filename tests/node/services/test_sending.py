@@ -8,7 +8,7 @@ from pydicom.uid import JPEG2000Lossless
 from node.config import DicomSection
 from node.core import clock
 from node.core.errors import UserError
-from node.run.node import Node
+from node.root import Node
 from node.services.importing import import_paths
 from node.services.sending import send_study
 from scu.errors import CannotConnect, PeerFault

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from node.config import Config, load
 from node.core.errors import UserError
-from node.run.node import Node, recover
+from node.root import Node, recover
 from storage.archive import Archive
 from storage.errors import StorageError
 from storage.records.arrival import Origin, Way
@@ -46,7 +46,7 @@ STARTING = """
 import sys
 from pathlib import Path
 from node.config import load
-from node.run.node import Node
+from node.root import Node
 Node.open(load(Path(sys.argv[1]), {})).close()
 """
 
@@ -54,7 +54,7 @@ Node.open(load(Path(sys.argv[1]), {})).close()
 def test_several_processes_may_start_at_once(tmp_path: Path, empty_url: str):
     config = config_of(tmp_path, empty_url)
     code = (
-        "import sys; from pathlib import Path; from node.config import load; from node.run.node import Node;"
+        "import sys; from pathlib import Path; from node.config import load; from node.root import Node;"
     )
     code += "Node.open(load(Path(sys.argv[1]), {})).close()"
     path = str(tmp_path / "config.toml")

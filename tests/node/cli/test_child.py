@@ -3,13 +3,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from node.run.child import TOLD, run
+from node.cli.child import run
+from node.run.supervisor import TOLD
 from tests.support.node import write_config
 
 # A parent that starts a child, says its number, and waits to be killed.
 PARENT = """
 import os, subprocess, sys, time
-child = subprocess.Popen([sys.executable, "-m", "node.run.child", str(os.getpid()), *sys.argv[1:]])
+child = subprocess.Popen([sys.executable, "-m", "node.cli.child", str(os.getpid()), *sys.argv[1:]])
 print(child.pid, flush=True)
 time.sleep(600)
 """
@@ -43,7 +44,7 @@ def test_a_child_dies_with_a_parent_that_is_killed(tmp_path: Path):
 
 
 def test_a_child_whose_parent_went_before_dies_at_once(tmp_path: Path):
-    command = [sys.executable, "-m", "node.run.child", "1", "check-config"]
+    command = [sys.executable, "-m", "node.cli.child", "1", "check-config"]
     assert subprocess.run(command, cwd=tmp_path, check=False).returncode == -signal.SIGKILL
 
 

@@ -1,4 +1,4 @@
-"""How `isocentre serve` starts its processes: ``python -m node.run.child PARENT COMMAND…``.
+"""How `isocentre serve` starts its processes: ``python -m node.cli.child PARENT COMMAND…``.
 
 The process dies with its parent, also when that is killed: nobody would stop it, and it would hold its port.
 What it says in one line before it ends (a wrong configuration, a port that is taken) ends it with `TOLD`,
@@ -13,9 +13,7 @@ import sys
 import click
 
 from node.cli.main import main
-
-TOLD = 78
-"""Exit code of a process that has said what is wrong (EX_CONFIG of sysexits.h)."""
+from node.run.supervisor import TOLD
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
