@@ -43,7 +43,9 @@ def restore(request: pytest.FixtureRequest, archive: Archive) -> "Iterator[Resto
             into = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
             program = shutil.which("pg_restore")
             assert program is not None
-            subprocess.run([program, "--exit-on-error", f"--dbname={into}", database], check=True)
+            subprocess.run(
+                [program, "--exit-on-error", "--no-owner", f"--dbname={into}", database], check=True
+            )
         copy = Archive.open(url)
         opened.append(copy)
         return copy
