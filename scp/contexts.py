@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
+    _NON_PATIENT_OBJECT_CLASSES,
     PatientRootQueryRetrieveInformationModelFind,
     PatientRootQueryRetrieveInformationModelGet,
     PatientRootQueryRetrieveInformationModelMove,
@@ -34,8 +35,11 @@ _SERVICES = {
     str(StudyRootQueryRetrieveInformationModelGet): "C-GET",
 }
 
-STORAGE_CLASSES = frozenset(str(context.abstract_syntax) for context in AllStoragePresentationContexts)
-"""Every storage SOP class that pynetdicom knows (PS3.4 B.5)."""
+STORAGE_CLASSES = frozenset(
+    [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
+    + list(_NON_PATIENT_OBJECT_CLASSES.values())
+)
+"""Every storage SOP class that pynetdicom knows, of patients (PS3.4 B.5) and of nobody (PS3.4 GG.3)."""
 
 NATIVE_SYNTAXES = frozenset(
     ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")
@@ -76,8 +80,8 @@ class Supported(Mapping[str, frozenset[str]]):
 def _is_other_service(abstract_syntax: str) -> bool:
     """Tell whether a UID of the Standard's own root names something that is not stored by C-STORE.
 
-    Storage classes lie under 1.2.840.10008.5.1.4.1.1 and in a few tables of .5.1.4.34 to .45 that
-    pynetdicom knows; the rest of the root is worklists, print, commitment and the like.
+    Storage classes lie under 1.2.840.10008.5.1.4.1.1, but for a few that pynetdicom knows; the rest of the
+    root is worklists, print, commitment and the like.
     """
     root = "1.2.840.10008."
     return abstract_syntax.startswith(root) and not abstract_syntax.startswith(root + "5.1.4.1.1.")

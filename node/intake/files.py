@@ -1,7 +1,7 @@
 """Part 10 files as they are found: where the dataset begins, and how it is encoded (PS3.10 7.1).
 
 The preamble may be missing, and the File Meta Information too, or be of another length than it says, or
-in Implicit VR. What it says of SOP Class and Instance is not passed on: tools that change a dataset often
+in Implicit VR. What it says of SOP Class and Instance is only a hint: tools that change a dataset often
 forget it, and the dataset counts.
 """
 
@@ -39,6 +39,7 @@ class FileHead:
 
     transfer_syntax_uid: str
     sop_class_uid: str
+    sop_instance_uid: str
     rest: bytes
 
 
@@ -63,7 +64,7 @@ def read_head(stream: ByteStream) -> FileHead:
     syntax = _uid(found.get(0x0010, b"")) or _guess(rest)
     if not syntax:
         raise Malformed("no DICOM file")
-    return FileHead(syntax, _uid(found.get(0x0002, b"")), rest)
+    return FileHead(syntax, _uid(found.get(0x0002, b"")), _uid(found.get(0x0003, b"")), rest)
 
 
 class _Ahead:

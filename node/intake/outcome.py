@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from node.intake.header import Header
-from node.intake.uids import is_uid
 from storage.records.arrival import Verdict
 
 REASON_MAX = 64
@@ -21,11 +19,15 @@ class Claim:
         Empty when nothing is said; then the dataset alone counts.
     transfer_syntax_uid
         How the dataset is encoded.
+    binding
+        The dataset must agree. File Meta Information is only a hint: where the dataset says otherwise, or
+        says it at all, the dataset counts.
     """
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
+    binding: bool = True
 
 
 class Refusal(StrEnum):
@@ -45,7 +47,7 @@ class Outcome:
     Attributes
     ----------
     sop_instance_uid
-        As the dataset says; empty when it does not.
+        As the dataset says, else as was claimed; empty when neither is a UID.
     verdict
         None when it was refused.
     reason
@@ -56,39 +58,3 @@ class Outcome:
     verdict: Verdict | None
     refusal: Refusal | None = None
     reason: str = ""
-
-
-_NAMES = {
-    "SOPInstanceUID": "SOP Instance UID",
-    "StudyInstanceUID": "Study Instance UID",
-    "SeriesInstanceUID": "Series Instance UID",
-}
-
-
-def judge(header: Header, problem: str, claim: Claim) -> tuple[Refusal, str] | None:
-    """Say whether a dataset that has come whole must be refused, and why.
-
-    Parameters
-    ----------
-    problem
-        What the reader found wrong with its structure; empty for nothing.
-    """
-    if problem:
-        return Refusal.CANNOT_UNDERSTAND, problem
-    for keyword, name in _NAMES.items():
-        uid = header.get(keyword)
-        if not uid:
-            return Refusal.CANNOT_UNDERSTAND, f"no {name}"
-        if not is_uid(uid):
-            return Refusal.CANNOT_UNDERSTAND, f"the {name} is not a UID"
-    if claim.sop_instance_uid and claim.sop_instance_uid != header.get("SOPInstanceUID"):
-        return Refusal.MISMATCH, "the SOP Instance UID is another than was announced"
-    sop_class = header.get("SOPClassUID") or claim.sop_class_uid
-    if not is_uid(sop_class):
-        return (
-            Refusal.CANNOT_UNDERSTAND,
-            "the SOP Class UID is not a UID" if sop_class else "no SOP Class UID",
-        )
-    if claim.sop_class_uid and claim.sop_class_uid != sop_class:
-        return Refusal.MISMATCH, "the SOP Class UID is another than was announced"
-    return None

@@ -89,7 +89,8 @@ class Ingest:
             return Outcome("", None, Refusal.CANNOT_UNDERSTAND, str(error))
         if head.sop_class_uid == MEDIA_DIRECTORY:
             return Outcome("", None, Refusal.CANNOT_UNDERSTAND, "a DICOMDIR is no instance")
-        reception = self.begin(Claim("", "", head.transfer_syntax_uid), origin)
+        hint = Claim(head.sop_class_uid, head.sop_instance_uid, head.transfer_syntax_uid, binding=False)
+        reception = self.begin(hint, origin)
         try:
             piece: bytes | None = head.rest
             while piece and not reception.refused:

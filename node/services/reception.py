@@ -15,7 +15,9 @@ import structlog
 from node.core.clock import now
 from node.intake.buffers import CAPACITY, Buffers
 from node.intake.header import Header
-from node.intake.outcome import REASON_MAX, Claim, Outcome, Refusal, judge
+from node.intake.identity import Identity, identify
+from node.intake.judgement import judge
+from node.intake.outcome import REASON_MAX, Claim, Outcome, Refusal
 from node.intake.part10 import META_MAX, encode_meta
 from node.intake.reader import Reader
 from node.intake.uids import is_uid
@@ -149,10 +151,9 @@ class Reception:
     def _make_head(self) -> bytes:
         claim = self._claim
         sop_class, sop_instance = claim.sop_class_uid, claim.sop_instance_uid
-        if not (sop_class and sop_instance):
-            header = self._reader.header()
-            sop_class = sop_class or header.get("SOPClassUID")
-            sop_instance = sop_instance or header.get("SOPInstanceUID")
+        if not (claim.binding and sop_class and sop_instance):
+            identity = identify(self._reader.header(), claim)
+            sop_class, sop_instance = identity.sop_class_uid, identity.sop_instance_uid
         return encode_meta(sop_class, sop_instance, claim.transfer_syntax_uid, self._origin.calling_ae)
 
     def _write(self) -> None:
@@ -166,24 +167,27 @@ class Reception:
     def _finish(self) -> Outcome:
         self._pass()
         header = self._reader.finish()
-        refused = judge(header, self._reader.problem, self._claim)
+        identity = identify(header, self._claim)
+        refused = judge(header, self._reader.problem, self._claim, identity)
         if refused is not None:
             self._quarantine(refused[1])
             return self._refusal(*refused)
         self._write()
         assert self._writer is not None  # noqa: S101 - for mypy
         blob = BlobRef(self._writer.place(), len(self._head), self._size, self._digest.hexdigest())
-        uid = header.get("SOPInstanceUID")
+        uid = identity.sop_instance_uid
         if header.doubtful:
             _log.info("ingest.charset_doubtful", sop_instance_uid=uid, attributes=header.doubtful)
-        return Outcome(uid, self._tools.recorder.record(self._arrival(header, blob)))
+        if identity.filed:
+            _log.info("ingest.filed", sop_instance_uid=uid, study_instance_uid=identity.study_instance_uid)
+        return Outcome(uid, self._tools.recorder.record(self._arrival(header, identity, blob)))
 
-    def _arrival(self, header: Header, blob: BlobRef) -> Arrival:
+    def _arrival(self, header: Header, identity: Identity, blob: BlobRef) -> Arrival:
         return Arrival(
-            sop_instance_uid=header.get("SOPInstanceUID"),
-            sop_class_uid=header.get("SOPClassUID") or self._claim.sop_class_uid,
-            study_instance_uid=header.get("StudyInstanceUID"),
-            series_instance_uid=header.get("SeriesInstanceUID"),
+            sop_instance_uid=identity.sop_instance_uid,
+            sop_class_uid=identity.sop_class_uid,
+            study_instance_uid=identity.study_instance_uid,
+            series_instance_uid=identity.series_instance_uid,
             transfer_syntax_uid=self._claim.transfer_syntax_uid,
             attributes=header.attributes,
             blob=blob,
@@ -213,7 +217,7 @@ class Reception:
         self._tools.quarantine.keep(pieces, reason, self._claim, self._origin)
 
     def _refusal(self, refusal: Refusal, reason: str) -> Outcome:
-        uid = self._reader.header().get("SOPInstanceUID")
+        uid = identify(self._reader.header(), self._claim).sop_instance_uid
         return Outcome(uid if is_uid(uid) else "", None, refusal, reason[:REASON_MAX])
 
     def _fail(self, error: Exception) -> None:

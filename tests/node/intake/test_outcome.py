@@ -1,54 +1,9 @@
-import pytest
-
-from node.intake.header import Header
-from node.intake.outcome import REASON_MAX, Claim, Refusal, judge
-
-GOOD = {
-    "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
-    "SOPInstanceUID": "1.2.3",
-    "StudyInstanceUID": "1.2.4",
-    "SeriesInstanceUID": "1.2.5",
-}
-CLAIM = Claim(GOOD["SOPClassUID"], "1.2.3", "1.2.840.10008.1.2.1")
+from node.intake.outcome import Claim, Outcome
 
 
-def judged(claim: Claim = CLAIM, problem: str = "", **changed: str) -> Refusal | None:
-    verdict = judge(Header({**GOOD, **changed}), problem, claim)
-    if verdict is None:
-        return None
-    assert 0 < len(verdict[1]) <= REASON_MAX
-    assert verdict[1].isascii()
-    return verdict[0]
+def test_a_claim_binds_unless_it_says_otherwise():
+    assert Claim("1.2", "1.3", "1.4").binding
 
 
-def test_what_is_named_and_as_announced_is_taken():
-    assert judged() is None
-    assert judged(Claim("", "", "1.2")) is None
-
-
-def test_the_class_may_be_known_from_the_command_alone():
-    assert judged(SOPClassUID="") is None
-    assert judged(Claim("", "", "1.2"), SOPClassUID="") is Refusal.CANNOT_UNDERSTAND
-
-
-def test_a_problem_comes_first():
-    assert judged(problem="cut off") is Refusal.CANNOT_UNDERSTAND
-
-
-@pytest.mark.parametrize(
-    "keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID"]
-)
-@pytest.mark.parametrize("value", ["../../x", "1.2\0.3", "1." + "2" * 64, "/etc/passwd", "1.2\\1.3"])
-def test_uids_that_are_none(keyword, value):
-    assert judged(**{keyword: value}) is Refusal.CANNOT_UNDERSTAND
-
-
-@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
-def test_uids_that_lack(keyword):
-    assert judged(**{keyword: ""}) is Refusal.CANNOT_UNDERSTAND
-
-
-def test_another_instance_or_class_than_was_announced():
-    assert judged(SOPInstanceUID="1.2.9") is Refusal.MISMATCH
-    assert judged(SOPClassUID="1.2.840.10008.5.1.4.1.1.4") is Refusal.MISMATCH
-    assert judged(Claim(CLAIM.sop_class_uid, "../../x", "1.2")) is Refusal.MISMATCH
+def test_what_was_taken_has_no_reason():
+    assert (Outcome("1.2", None).refusal, Outcome("1.2", None).reason) == (None, "")
