@@ -5,10 +5,11 @@ A page of another site can make a browser ask for ``http://rebound.example:8080/
 answered.
 """
 
-from flask import Flask, Response, abort, request
-from werkzeug.sansio.utils import host_is_trusted
+from urllib.parse import urlsplit
 
-_NAMES = ["localhost", "127.0.0.1", "[::1]"]
+from flask import Flask, Response, abort, request
+
+_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _HEADERS = {
     # Nothing is loaded from elsewhere, and nothing runs: the pages have no script at all.
@@ -34,14 +35,22 @@ def protect(app: Flask, host: str) -> None:
     host
         The address it listens on, which is one of its names.
     """
-    names = [*_NAMES, f"[{host}]" if ":" in host else host]
+    names = _NAMES | {host.lower()}
 
     @app.before_request
     def check_name() -> None:
-        if not host_is_trusted(request.headers.get("Host"), names):
+        if _name(request.headers.get("Host", "")) not in names:
             abort(400, "The console answers to this machine's own names only.")
 
     @app.after_request
     def add_headers(response: Response) -> Response:
         response.headers.update(_HEADERS)
         return response
+
+
+def _name(host: str) -> str | None:
+    """Return the name in a Host header, without its port and brackets, in small letters."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None

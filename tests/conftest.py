@@ -14,4 +14,5 @@ pytest_plugins = [
     "tests.support.objects",
     "tests.support.node",
     "tests.support.opened",
+    "tests.support.browsing",
 ]
