@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import structlog
+
 from node.services.retrieve import AHEAD_MAX, Retrieve
 from scu.store import Outgoing, request_for
 from scu.transcode import TARGETS, CannotTranscode, possible, transcoded
@@ -11,6 +13,8 @@ from scu.wire.command import Command
 from scu.wire.link import Buffer
 from storage.errors import StorageError
 from storage.records.objects import StoredInstance
+
+_log = structlog.get_logger()
 
 Contexts = Mapping[tuple[str, str], Context]
 """Usable presentation contexts by SOP class and transfer syntax."""
@@ -72,7 +76,11 @@ class Loader:
             else:
                 outgoing = transcoded(self.retrieve.outgoing(instance), context.transfer_syntax)
             return self._encode(context, outgoing)
-        except (StorageError, CannotTranscode, MemoryError) as error:
+        except (StorageError, CannotTranscode) as error:
+            raise Unfit(in_words(error)) from error
+        except Exception as error:
+            # Whatever a strange data set brings about: it fails alone.
+            _log.exception("instance.unfit", sop_instance_uid=instance.sop_instance_uid)
             raise Unfit(in_words(error)) from error
 
     def _choose(self, instance: StoredInstance) -> Context:

@@ -243,7 +243,7 @@ class Conversion:
         if self._decode is None or tag != fact.PIXEL_DATA:
             raise CannotTranscode(f"element ({tag >> 16:04X},{tag & 0xFFFF:04X}) has no length")
         decoded = self._decode(level.facts, level.offsets, list(self._fragments(level)))
-        photometric = decoded.photometric.encode("ascii")
+        photometric = decoded.photometric.encode("ascii", "replace")
         photometric += b" " * (len(photometric) % 2)
         for changed, vr, value in ((fact.PHOTOMETRIC, "CS", photometric), (fact.PLANAR, "US", b"\0\0")):
             if changed in level.amendable:

@@ -102,7 +102,7 @@ class Decoders:
             except CannotTranscode:
                 self._idle.append(process)
                 raise
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, ValueError, KeyError) as error:  # the last two: it talks nonsense
                 process.close()
                 words = "took too long" if isinstance(error, TimeoutError) else "broke down"
                 raise CannotTranscode(f"the decoder {words} on its pixel data") from error
@@ -116,7 +116,11 @@ class Decoders:
         try:
             return self._idle.pop()
         except IndexError:
+            pass
+        try:
             return _Process()
+        except OSError as error:
+            raise CannotTranscode(f"a decoder cannot be started: {error.strerror}") from error
 
     def close(self) -> None:
         """End the processes that have nothing to do."""

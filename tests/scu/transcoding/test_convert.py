@@ -1,5 +1,6 @@
 """Element by element: against dcmtk's dcmconv byte for byte, against pydicom by value; what is refused."""
 
+import contextlib
 import io
 import struct
 import subprocess
@@ -16,6 +17,7 @@ from pydicom.sequence import Sequence
 from scu.transcoding import facts as fact
 from scu.transcoding.convert import DEPTH_MAX, Conversion, Decoded, Encoding
 from scu.transcoding.source import CannotTranscode
+from tests.support.datasets import datasets, encoded, mutated
 from tests.support.dcmtk import tool
 from tests.support.samples import BIG_ENDIAN, EXPLICIT, IMPLICIT, ct, encode
 
@@ -216,6 +218,24 @@ def test_any_bytes_are_converted_or_refused(data: bytes, source: str, target: st
     except CannotTranscode:
         return
     assert isinstance(made, bytes)
+
+
+@given(
+    mutated([encode(ct(rows=2)), encode(ct(rows=2), IMPLICIT), nested(3)]), st.sampled_from(sorted(OPTIONS))
+)
+def test_data_sets_that_were_tampered_with_too(data: bytes, source: str) -> None:
+    for target in OPTIONS:
+        with contextlib.suppress(CannotTranscode):
+            converted(data, source, target)
+
+
+@given(datasets(), st.booleans())
+def test_random_data_sets_mean_the_same(dataset: Dataset, explicit: bool) -> None:
+    source = EXPLICIT if explicit else IMPLICIT
+    data = encoded(dataset, explicit=explicit)
+    for target in OPTIONS:
+        made = converted(data, source, target)
+        assert converted(made, target, IMPLICIT) == converted(data, source, IMPLICIT)
 
 
 def compressed() -> bytes:
