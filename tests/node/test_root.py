@@ -53,12 +53,8 @@ Node.open(load(Path(sys.argv[1]), {})).close()
 
 def test_several_processes_may_start_at_once(tmp_path: Path, empty_url: str):
     config = config_of(tmp_path, empty_url)
-    code = (
-        "import sys; from pathlib import Path; from node.config import load; from node.root import Node;"
-    )
-    code += "Node.open(load(Path(sys.argv[1]), {})).close()"
     path = str(tmp_path / "config.toml")
-    started = [subprocess.Popen([sys.executable, "-c", code, path]) for _ in range(3)]
+    started = [subprocess.Popen([sys.executable, "-c", STARTING, path]) for _ in range(3)]
     assert [process.wait(120) for process in started] == [0, 0, 0]
     with Node.open(config) as node:
         assert node.archive.is_current()
