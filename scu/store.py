@@ -71,9 +71,11 @@ def send(
     *,
     priority: int = 0,
     originator: tuple[str, int] | None = None,
-    meanwhile: Callable[[], None] | None = None,
 ) -> StoreResult:
     """Send one instance and wait for the answer to it.
+
+    Who has something to do while the other node works sends `request_for` and the data set by the channel,
+    and then calls `wait_for_result`.
 
     Parameters
     ----------
@@ -85,9 +87,6 @@ def send(
         0 medium, 1 high, 2 low (PS3.7 9.1.1.1.4).
     originator
         AE title and Message ID of the C-MOVE that this is a part of (PS3.7 9.1.1.1.5).
-    meanwhile
-        Called once all is sent, before the answer is waited for: time in which the other node works. When
-        it raises, the answer is still to come: the association can only be aborted.
 
     Raises
     ------
@@ -102,8 +101,6 @@ def send(
         close = getattr(chunks, "close", None)  # a generator holds a file open until then
         if close is not None:
             close()
-    if meanwhile is not None:
-        meanwhile()
     return wait_for_result(channel, message_id)
 
 

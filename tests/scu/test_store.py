@@ -14,7 +14,7 @@ from scu.address import Address
 from scu.association import Association
 from scu.contexts import EXPLICIT_LITTLE_ENDIAN, for_sending
 from scu.errors import PeerFault, ScuError, TimedOut
-from scu.store import Outgoing, StoreResult, send
+from scu.store import Outgoing, StoreResult, request_for, send, wait_for_result
 from scu.wire.channel import Channel, Message
 from scu.wire.command import MOVE_ORIGINATOR_AE, MOVE_ORIGINATOR_MESSAGE_ID, PRIORITY
 from scu.wire.link import Buffer
@@ -96,18 +96,13 @@ def test_what_the_command_says() -> None:
 
 
 def test_the_time_until_the_answer_can_be_used() -> None:
-    order: list[str] = []
-
-    def chunks() -> Iterator[Buffer]:
-        yield bytes(10)
-        order.append("sent")
-
     with faulty() as peer, opened(peer.port) as association:
-        instance = Outgoing(CT_CLASS, "1.2.9", EXPLICIT_LITTLE_ENDIAN, 10, chunks)
+        instance = outgoing()
         context = association.need(CT_CLASS)
-        result = send(association.channel, context, instance, 1, meanwhile=lambda: order.append("meanwhile"))
-        assert result.stored
-        assert order == ["sent", "meanwhile"]
+        data = b"".join(instance.chunks())
+        association.channel.send(context, request_for(instance, 9), data)
+        assert wait_for_result(association.channel, 9).stored
+        assert peer.stored[instance.sop_instance_uid] == data
 
 
 def test_an_empty_and_an_odd_data_set_arrive() -> None:
