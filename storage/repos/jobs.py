@@ -5,11 +5,11 @@ the queue. On SQLite the caller's BEGIN IMMEDIATE lets one worker claim at a tim
 skips what another is about to take. A job can therefore begin twice, but its end is recorded once.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, delete, func, select, text, update
+from sqlalchemy import Connection, RowMapping, case, delete, func, literal_column, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -18,6 +18,15 @@ from storage.records.jobs import OPEN, Job, JobState, NewJob, job
 from storage.wake import CHANNEL
 
 _DIED = "its worker died, or lost the database for longer than its lease"
+# Written out, not bound: else SQLite cannot know that the partial indexes serve.
+_QUEUED = job.c.state == literal_column("'queued'")
+_RUNNING = job.c.state == literal_column("'running'")
+_ENDED = job.c.finished_at.is_not(None)
+_IN_STATE = {
+    JobState.QUEUED: (_QUEUED,),
+    JobState.RUNNING: (_RUNNING,),
+    **{state: (_ENDED, job.c.state == state) for state in (JobState.DONE, JobState.DEAD, JobState.CANCELLED)},
+}
 _FINAL = (JobState.DONE, JobState.CANCELLED)
 
 
@@ -60,10 +69,37 @@ class JobsRepo:
 
     def claim(self, worker: str, kinds: Collection[str], at: datetime, until: datetime) -> Job | None:
         """Take the first job that is due, if there is one; it is `worker`'s until `until`."""
+        for priority, run_after in self._heads(kinds):
+            taken = self._take(priority, worker, kinds, at, until) if run_after <= at else None
+            if taken is not None:
+                return taken
+        return None
+
+    def _heads(self, kinds: Collection[str]) -> Iterator[tuple[int, datetime]]:
+        """Yield each priority that waits, with the moment of its first job: one look into the index each.
+
+        Thousands of jobs for a node that is away are read neither to find what is due nor when.
+        """
+        above = -(2**31)
+        while True:
+            head = self._connection.execute(
+                select(job.c.priority, job.c.run_after)
+                .where(_QUEUED, job.c.priority > above, job.c.kind.in_(kinds))
+                .order_by(job.c.priority, job.c.run_after)
+                .limit(1)
+            ).one_or_none()
+            if head is None:
+                return
+            above = head.priority
+            yield head.priority, head.run_after
+
+    def _take(
+        self, priority: int, worker: str, kinds: Collection[str], at: datetime, until: datetime
+    ) -> Job | None:
         first = (
             select(job.c.id)
-            .where(job.c.state == JobState.QUEUED, job.c.run_after <= at, job.c.kind.in_(kinds))
-            .order_by(job.c.priority, job.c.run_after, job.c.id)
+            .where(_QUEUED, job.c.priority == priority, job.c.run_after <= at, job.c.kind.in_(kinds))
+            .order_by(job.c.run_after, job.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)  # says nothing on SQLite
         )
@@ -84,7 +120,7 @@ class JobsRepo:
         return set(
             self._connection.execute(
                 update(job)
-                .where(job.c.worker == worker, job.c.state == JobState.RUNNING)
+                .where(job.c.worker == worker, _RUNNING)
                 .values(lease_until=until)
                 .returning(job.c.id)
             ).scalars()
@@ -124,7 +160,7 @@ class JobsRepo:
         last = job.c.failures + 1 >= job.c.max_failures
         rows = self._connection.execute(
             update(job)
-            .where(job.c.state == JobState.RUNNING, job.c.lease_until < at)
+            .where(_RUNNING, job.c.lease_until < at)
             .values(
                 state=case((last, JobState.DEAD), else_=JobState.QUEUED),
                 finished_at=case((last, at), else_=None),
@@ -142,13 +178,7 @@ class JobsRepo:
 
     def next_due(self, kinds: Collection[str]) -> datetime | None:
         """Return when the next of the queued jobs may begin; None when there is none."""
-        due = (
-            select(job.c.run_after)
-            .where(job.c.state == JobState.QUEUED, job.c.kind.in_(kinds))
-            .order_by(job.c.run_after)
-            .limit(1)
-        )
-        return self._connection.execute(due).scalar_one_or_none()
+        return min((run_after for _, run_after in self._heads(kinds)), default=None)
 
     def retry(self, number: int, at: datetime) -> Job | None:
         """Queue a dead, cancelled or waiting job to run at once; None when there is none such.
@@ -186,15 +216,19 @@ class JobsRepo:
         """Return the newest jobs first."""
         query = select(job).order_by(job.c.id.desc()).limit(limit)
         if state is not None:
-            query = query.where(job.c.state == state)
+            query = query.where(*_IN_STATE[state])
         if kind:
             query = query.where(job.c.kind == kind)
         return [_job(row) for row in self._connection.execute(query).mappings()]
 
     def counts(self) -> Mapping[JobState, int]:
         """Return how many jobs are in each state."""
-        rows = self._connection.execute(select(job.c.state, func.count()).group_by(job.c.state)).all()
-        return dict.fromkeys(JobState, 0) | {JobState(state): count for state, count in rows}
+        counts = dict.fromkeys(JobState, 0)
+        for part in (_QUEUED, _RUNNING, _ENDED):
+            query = select(job.c.state, func.count()).where(part).group_by(job.c.state)
+            for state, count in self._connection.execute(query):
+                counts[JobState(state)] = count
+        return counts
 
     def prune(self, before: datetime) -> int:
         """Remove jobs done or cancelled before `before`; dead ones wait for a person. Return how many."""
@@ -204,7 +238,7 @@ class JobsRepo:
     def _end(self, held: Job, **values: Any) -> bool:
         ended = self._connection.execute(
             update(job)
-            .where(job.c.id == held.id, job.c.state == JobState.RUNNING, job.c.attempts == held.attempts)
+            .where(job.c.id == held.id, _RUNNING, job.c.attempts == held.attempts)
             .values(lease_until=None, **values)
         )
         return ended.rowcount == 1

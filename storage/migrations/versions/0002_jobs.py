@@ -21,8 +21,7 @@ def upgrade() -> None:
     _partial("ix_job_due", ["priority", "run_after", "id"], "state = 'queued'")
     _partial("ix_job_leased", ["lease_until"], "state = 'running'")
     _partial("uq_job_open", ["dedupe"], "state IN ('queued', 'running') AND dedupe <> ''", unique=True)
-    op.create_index("ix_job_state_finished_at", "job", ["state", "finished_at"])
-    op.create_index("ix_job_kind_id", "job", ["kind", "id"])
+    _partial("ix_job_ended", ["state", "finished_at"], "finished_at IS NOT NULL")
     op.create_table(
         "bookmark",
         sa.Column("id", KEY, autoincrement=True, nullable=False),

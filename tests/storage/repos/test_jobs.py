@@ -3,6 +3,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import event
 
 from storage.archive import Archive
 from storage.errors import Exists
@@ -229,3 +230,27 @@ def test_of_many_who_enqueue_the_same_one_succeeds(archive: Archive) -> None:
     got: list[int | None] = []
     at_once(6, lambda _: got.extend(put(archive, NewJob("a", dedupe="x"))))
     assert len([each for each in got if each is not None]) == 1
+
+
+def test_the_queue_is_read_by_its_indexes(sqlite_url: str) -> None:
+    """Thousands of jobs that wait must not be read to find the one that is due."""
+    archive, ran = Archive.open(sqlite_url), []
+    with archive.begin() as tx:
+        event.listen(
+            tx.connection,
+            "before_cursor_execute",
+            lambda _c, _k, words, values, *_: ran.append((words, values)),
+        )
+        tx.jobs.enqueue(NewJob("a"), NOW)
+        tx.jobs.next_due(["a", "b"])
+        assert tx.jobs.claim("w", ["a", "b"], NOW, NOW)
+        tx.jobs.renew("w", NOW)
+        tx.jobs.expire(NOW)
+        plans = [
+            " ".join(str(row) for row in tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", values))
+            for words, values in list(ran)
+            if not words.startswith("INSERT")
+        ]
+    assert len(plans) == 6
+    assert [plan for plan in plans if "INDEX ix_job_" not in plan or "TEMP B-TREE" in plan] == []
+    archive.close()
