@@ -17,6 +17,8 @@ class Burst:
 
     Attributes
     ----------
+    rows
+        Rows and columns of each image.
     acknowledged
         SOP Instance UID to the SHA-256 of the data set, of each instance that was answered 0x0000.
     """
@@ -25,6 +27,7 @@ class Burst:
     associations: int = 4
     each: int = 200
     first: int = 0
+    rows: int = 16
     acknowledged: dict[str, str] = field(default_factory=dict)
     refused: list[tuple[int, str]] = field(default_factory=list)
 
@@ -43,7 +46,7 @@ class Burst:
 
     def _instances(self, index: int) -> Iterator[tuple[str, bytes]]:
         for number in range(self.first + index * self.each, self.first + (index + 1) * self.each):
-            dataset = ct(number)
+            dataset = ct(number, rows=self.rows)
             yield str(dataset.SOPInstanceUID), encode(dataset)
 
     def _send(self, index: int) -> None:
