@@ -13,7 +13,7 @@ from node.run.ports import check_free
 @config_option
 def console(config: Config) -> None:
     """Serve status, health and metrics by HTTP until SIGTERM."""
-    logs.configure(config.node.log_level, json=config.node.log_format == "json")
+    logs.configure(config.node.log_level, json=config.node.logs_json)
     require_loopback(config.console.host)
     check_free("console.port", config.console.host, config.console.port)
     from console.server import Server  # takes a while, which an answer of "refused" need not

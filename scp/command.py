@@ -18,7 +18,7 @@ from scp.server import Server
 @config_option
 def scp(config: Config) -> None:
     """Run one DICOM receiver until SIGTERM."""
-    logs.configure(config.node.log_level, json=config.node.log_format == "json")
+    logs.configure(config.node.log_level, json=config.node.logs_json)
     _raise_file_limit()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

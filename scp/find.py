@@ -22,6 +22,7 @@ Found = Generator[Mapping[str, str], None, None]
 def serve(session: Session, message: Message) -> None:
     """Answer a query: a pending response for each match, then how it ended (PS3.4 table C.4-1)."""
     if not session.may_query:
+        session.log.warning("query.not_authorized", known=session.peer is not None)
         session.channel.skip_dataset()
         session.reply(message, Status.NOT_AUTHORIZED, "this caller may not query here")
         return
@@ -36,7 +37,9 @@ def serve(session: Session, message: Message) -> None:
         session.log.error("find.failed", error=type(error).__name__)
         session.reply(message, Status.UNABLE_TO_PROCESS, "the archive does not answer")
     else:
-        session.log.info("find.answered", level=str(identifier.level), answers=sent, status=f"{status:04X}")
+        session.log.info(
+            "find.answered", query_level=str(identifier.level), answers=sent, status=f"0x{status:04X}"
+        )
         full = f"only the first {sent} matches are given; ask more narrowly"
         session.reply(message, status, full if status is Status.OUT_OF_RESOURCES else "")
 

@@ -20,6 +20,7 @@ def serve(session: Session, message: Message) -> None:
     """Keep one instance; 0x0000 is sent only once it is durable."""
     command, context = message.command, message.context
     if not session.may_store:
+        session.log.warning("store.not_authorized", known=session.peer is not None)
         session.channel.skip_dataset()
         session.reply(message, Status.NOT_AUTHORIZED, "this caller may not store here")
         return

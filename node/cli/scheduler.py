@@ -16,7 +16,7 @@ from node.run.signals import STOPPING, Signals
 @config_option
 def scheduler(config: Config) -> None:
     """Put the nightly jobs in the queue until SIGTERM. Of several, one acts."""
-    logs.configure(config.node.log_level, json=config.node.log_format == "json")
+    logs.configure(config.node.log_level, json=config.node.logs_json)
     with contextlib.closing(open_archive(config)) as archive, Signals(*STOPPING) as signals:
         archive.upgrade()
         Scheduler(archive, config.scheduler).run(signals.wait)

@@ -29,7 +29,7 @@ _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - to where 
 @json_option
 def serve(config: Config, out: Output) -> None:
     """Run receivers, workers, console and scheduler until SIGTERM."""
-    logs.configure(config.node.log_level, json=config.node.log_format == "json")
+    logs.configure(config.node.log_level, json=config.node.logs_json)
     check_ports(config)
     with contextlib.closing(open_archive(config)) as archive:
         archive.upgrade()
@@ -104,11 +104,17 @@ def next_steps(config: Config) -> list[str]:
     """Return what to try on an empty archive: the lines can be pasted into a shell."""
     host = _EVERY_ADDRESS.get(config.dicom.host, config.dicom.host)
     target = f"-aec {shlex.quote(config.dicom.ae_title)} {host} {config.dicom.port}"
-    return [
+    lines = [
         "Now try, with dcmtk's programs:",
         f"  echoscu {target}",
         f"  storescu +sd +r {target} FOLDER",
     ]
+    if config.dicom.query_from == "known":
+        lines += [
+            "Who is to find and retrieve has to be known:",
+            "  isocentre peer add NAME --ae-title ITS_TITLE --host ITS_HOST --port ITS_PORT",
+        ]
+    return lines
 
 
 def missing(config: Config) -> str:

@@ -16,7 +16,7 @@ from node.run.worker import Worker
 @config_option
 def worker(config: Config) -> None:
     """Do jobs until SIGTERM. Any number of workers may run."""
-    logs.configure(config.node.log_level, json=config.node.log_format == "json")
+    logs.configure(config.node.log_level, json=config.node.logs_json)
     with Node.open(config) as node:
         process = Worker(node)
         for number in STOPPING:

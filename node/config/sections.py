@@ -1,5 +1,6 @@
 """The tables of config.toml other than [dicom]."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,8 +19,14 @@ class NodeSection(Section):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least level that is logged. No level logs patient data."""
 
-    log_format: Literal["json", "text"] = "json"
-    """One JSON object a line for machines, or "text" for people. Logs go to standard error."""
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """One JSON object a line for machines, or "text" for people; "auto" is text on a terminal and JSON
+    elsewhere. Logs go to standard error."""
+
+    @property
+    def logs_json(self) -> bool:
+        """Whether what is logged now is to be JSON."""
+        return self.log_format == "json" or (self.log_format == "auto" and not sys.stderr.isatty())
 
 
 class DatabaseSection(Section):

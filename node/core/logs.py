@@ -14,7 +14,8 @@ import structlog
 def configure(level: str = "info", *, json: bool = True) -> None:
     """Send logs to standard error, from `level` (debug, info, warning, error) up."""
     number = logging.getLevelNamesMapping()[level.upper()]
-    renderer = structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=False)
+    lines = structlog.dev.ConsoleRenderer(colors=False, timestamp_key="at")
+    renderer = structlog.processors.JSONRenderer() if json else lines
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

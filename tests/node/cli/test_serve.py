@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from node.cli.serve import next_steps
+from node.config import load
 from node.run.opening import open_archive
 from node.run.ports import check_free
 from tests.support.caller import CT, call, context_of, echo, pdata, pdv, store_command
@@ -78,9 +80,15 @@ def test_a_first_start_says_what_to_try_and_that_works(
     tries = [shlex.split(line) for line in said.splitlines() if line.startswith("  echoscu")]
     assert tries == [["echoscu", "-aec", "ISOCENTRE", "127.0.0.1", str(port)]]
     subprocess.run([tool("echoscu"), *tries[0][1:]], check=True)
+    assert "isocentre peer add" not in said  # here anybody may query
     assert sorted(children(process)) == ["console", "scheduler", "scp", "worker"]
     assert process.stop() == 0
     check_free("dicom.port", "127.0.0.1", port)
+
+
+def test_who_queries_has_to_be_named_unless_anybody_may(tmp_path: Path):
+    known = load(write_config(tmp_path, dicom={"query_from": "known"}), environ={})
+    assert any(line.startswith("  isocentre peer add NAME --ae-title") for line in next_steps(known))
 
 
 def test_a_killed_receiver_is_there_again(start_process: Start, tmp_path: Path):

@@ -1,3 +1,6 @@
+import io
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,16 @@ def test_the_documented_defaults_hold():
     assert NodeSection().data_dir == Path("data")
     assert DatabaseSection().url == BlobsSection().url == ""
     assert (ConsoleSection().host, ConsoleSection().port) == ("127.0.0.1", 8080)
+
+
+def test_logs_are_for_people_only_on_a_terminal(monkeypatch: pytest.MonkeyPatch):
+    terminal, other = os.openpty()
+    with open(terminal, "w") as stream, open(other):
+        for where, auto in ((io.StringIO(), True), (stream, False)):
+            monkeypatch.setattr(sys, "stderr", where)
+            assert NodeSection().logs_json is auto
+            assert NodeSection(log_format="json").logs_json
+            assert not NodeSection(log_format="text").logs_json
 
 
 def test_passwords_are_not_shown():
