@@ -9,6 +9,7 @@ settings.load_profile("isocentre")
 pytest_plugins = [
     "tests.support.certificates",
     "tests.support.databases",
+    "tests.support.crowded",
     "tests.support.fresh",
     "tests.support.ingest",
     "tests.support.objects",

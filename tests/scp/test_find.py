@@ -14,6 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread, read_dataset
 
+from node.config import load
 from node.intake.syntax import encoding_of
 from scp.charsets import encoder_of
 from scp.elements import Writer, inflated
@@ -31,9 +32,10 @@ from scu.wire.command import (
 from storage.errors import Unavailable
 from storage.repos.query import QueryRepo
 from tests.support.caller import call, context_of, echo, request, store
+from tests.support.crowded import STUDIES
 from tests.support.dcmtk import tool
 from tests.support.index import fill, one_study
-from tests.support.node import Running
+from tests.support.node import Running, running, write_config
 from tests.support.samples import BIG_ENDIAN, DEFLATED, EXPLICIT, IMPLICIT, NAMES, Name, encode, named
 
 PATIENT_ROOT = "1.2.840.10008.5.1.4.1.2.1.1"
@@ -181,32 +183,36 @@ def test_a_ceiling(start_node: Callable[..., Running], ceiling: int, given: int,
         assert ("3 matches" in final.string(ERROR_COMMENT)) == (status != 0)
 
 
-def test_a_cancel_ends_a_long_answer(start_node: Callable[..., Running]) -> None:
-    node = start_node(dicom={"max_answers": 0})
-    fill(node.node.archive, (one_study(number, PatientName="X" * 60) for number in range(20_000)))
-    with asking(node.port) as channel:
+@pytest.fixture
+def crowded(tmp_path: Path, crowded_url: str) -> Iterator[Running]:
+    """A node with twenty thousand studies and no ceiling."""
+    dicom = {"max_answers": 0, "drain_timeout": 1}
+    with running(load(write_config(tmp_path, crowded_url, dicom=dicom), environ={})) as node:
+        yield node
+
+
+def test_a_cancel_ends_a_long_answer(crowded: Running) -> None:
+    with asking(crowded.port) as channel:
         context = context_of(channel, STUDY_ROOT)
-        send(channel, keys(StudyInstanceUID="", PatientName=""), 7)
+        send(channel, keys(StudyInstanceUID="", StudyDescription=""), 7)
         assert answer(channel)[0].status == 0xFF00
         channel.send(context, Command.of(CommandField.C_CANCEL_RQ).us(RESPONDED_TO, 7))
         count = 1
         while (command := answer(channel)[0]).status == 0xFF00:
             count += 1
         assert command.status == 0xFE00
-        assert count < 20_000
+        assert count < STUDIES
         assert echo(channel, 8) == 0
 
 
-def test_a_caller_that_hangs_up_lets_the_database_go(start_node: Callable[..., Running]) -> None:
-    node = start_node(dicom={"max_answers": 0})
-    fill(node.node.archive, (one_study(number, PatientName="X" * 60) for number in range(20_000)))
+def test_a_caller_that_hangs_up_lets_the_database_go(crowded: Running) -> None:
     for _ in range(3):
-        with asking(node.port) as channel:
-            send(channel, keys(StudyInstanceUID="", PatientName=""))
+        with asking(crowded.port) as channel:
+            send(channel, keys(StudyInstanceUID="", StudyDescription=""))
             assert answer(channel)[0].status == 0xFF00
-    with node.node.archive.begin() as tx:
+    with crowded.node.archive.begin() as tx:
         tx.commit()
-    with asking(node.port) as channel:
+    with asking(crowded.port) as channel:
         assert len(ask(channel, keys(StudyInstanceUID="2.25.7"))[0]) == 1
 
 
