@@ -115,9 +115,6 @@ class Supervisor:
                         self._look_after(child)
                     if not self._is_ready:
                         self._look_whether_ready()
-            except UserError:
-                self._end(signals)
-                raise
             finally:
                 ended = self._end(signals)
         return ended
@@ -132,7 +129,7 @@ class Supervisor:
     def _look_after(self, child: Child) -> None:
         if child.process is None:
             if clock.monotonic() >= child.due:
-                child.start()
+                self._start(child)
             return
         code = child.process.poll()
         if code is None:
@@ -147,6 +144,14 @@ class Supervisor:
         _log.error(
             "supervisor.restart", process=child.name, ended=_words(code), lived=round(lived, 1), pause=pause
         )
+
+    def _start(self, child: Child) -> None:
+        try:
+            child.start()
+        except OSError as error:  # the machine is out of memory or of processes
+            child.deaths += 1
+            child.due = clock.monotonic() + child.pause()
+            _log.error("supervisor.not_started", process=child.name, error=error.strerror)
 
     def _look_whether_ready(self) -> None:
         missing = self._missing()

@@ -113,9 +113,17 @@ def test_one_that_dies_without_a_word_is_given_three_tries():
     assert len(named(logs, "supervisor.restart")) == 2
 
 
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has its own handler; a frozen one that has none is killed all the same."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("SigCgt:"):
+            return bool(int(line.split()[1], 16) >> (number - 1) & 1)
+    return False
+
+
 def freeze_all() -> bool:
     """Stop what runs, so that it hears nothing."""
-    found = children()  # asked once: one that comes a moment later has not been stopped
+    found = [pid for pid in children() if catches(pid, signal.SIGTERM)]
     for pid in found:
         os.kill(pid, signal.SIGSTOP)
     return bool(found)
@@ -147,3 +155,18 @@ def test_ready_is_told_once_when_nothing_is_missing(tmp_path: Path):
     with stopping(lambda: told):
         assert run.run()
     assert told == [0]
+
+
+def test_a_machine_that_cannot_start_a_process_now_is_asked_again(monkeypatch: pytest.MonkeyPatch):
+    starts: list[float] = []
+
+    def refused(child: Child) -> None:
+        starts.append(child.pause())
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(Child, "start", refused)
+    with capture_logs() as logs, stopping(lambda: len(starts) == 3):
+        assert supervisor({"a": ["--version"]}, missing="something").run()
+    assert {log["error"] for log in named(logs, "supervisor.not_started")} == {
+        "Resource temporarily unavailable"
+    }

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from node.config import load
 from node.core import clock
 from node.core.errors import UserError
 from node.jobs.kinds import Kind
 from node.jobs.task import Hopeless, Stopped, Task
 from node.root import Node
 from node.run.worker import Worker
+from storage.errors import Unavailable
 from storage.records.jobs import Job, JobState
+from tests.support.node import write_config
 from tests.support.opened import enqueue, job_of
 
 SOON = 60.0  # seconds in which something must come; nothing is measured by it
@@ -237,3 +240,22 @@ def test_a_worker_stops_on_sigterm_even_with_a_deaf_job(
     process.terminate()
     assert process.wait(SOON) == 0
     assert job_of(node, number).state is JobState.QUEUED
+
+
+def test_connections_that_are_cut_cost_no_job(tmp_path: Path, postgres_url: str):
+    done: list[int] = []
+    config = load(write_config(tmp_path, postgres_url), environ={})
+    kinds = {"a": Kind(lambda task: done.append(task.job.id))}
+    with Node.open(config) as node, working(node, kinds):
+        for _ in range(3):
+            with node.archive.begin() as tx:
+                tx.connection.exec_driver_sql(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+                )
+            number = 0
+            while not number:
+                with contextlib.suppress(Unavailable):  # ours may be dying still
+                    number = enqueue(node, "a")
+            assert ended(node, number).state is JobState.DONE
+    assert len(set(done)) == 3
