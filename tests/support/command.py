@@ -4,16 +4,20 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 
-def isocentre(config: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``isocentre ARGUMENTS --config CONFIG`` and return what came of it, whatever that is."""
+def isocentre(config: Path, *arguments: str, within: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+    """Run ``isocentre ARGUMENTS --config CONFIG`` and return what came of it, whatever that is.
+
+    `within` is a command that runs the one behind it.
+    """
     program = Path(sys.executable).with_name("isocentre")
     environ = {key: value for key, value in os.environ.items() if not key.startswith("ISOCENTRE_")}
     return subprocess.run(
-        [program, *arguments, "--config", config],
+        [*within, program, *arguments, "--config", config],
         capture_output=True,
         text=True,
         timeout=300,
@@ -29,15 +33,15 @@ def know(config: Path, ae_title: str, port: int) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def verify(config: Path) -> dict[str, Any]:
+def verify(config: Path, within: Sequence[str] = ()) -> dict[str, Any]:
     """Return the report of `isocentre db verify`."""
-    done = isocentre(config, "db", "verify", "--json")
+    done = isocentre(config, "db", "verify", "--json", within=within)
     report: dict[str, Any] = json.loads(done.stdout)
     assert (done.returncode == 0) == report["clean"], done.stderr
     return report
 
 
-def assert_clean(config: Path) -> None:
+def assert_clean(config: Path, within: Sequence[str] = ()) -> None:
     """See that `isocentre db verify` finds nothing wrong."""
-    report = verify(config)
+    report = verify(config, within)
     assert report["clean"], report

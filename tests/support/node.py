@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,9 +109,15 @@ def running_node(start_node: Callable[..., Running]) -> Running:
 
 
 class NodeProcess:
-    """`isocentre scp`, or another of its commands, as a process of its own."""
+    """`isocentre scp`, or another of its commands, as a process of its own.
 
-    def __init__(self, config: Path, *command: str, wait: bool = True) -> None:
+    Parameters
+    ----------
+    within
+        A command that runs the one behind it, without leaving a process of its own.
+    """
+
+    def __init__(self, config: Path, *command: str, wait: bool = True, within: Sequence[str] = ()) -> None:
         self.config_path = config
         self.config = load(config, environ={})
         self.port = self.config.dicom.port
@@ -120,7 +126,7 @@ class NodeProcess:
         environ = {key: value for key, value in os.environ.items() if not key.startswith("ISOCENTRE_")}
         program = Path(sys.executable).with_name("isocentre")
         self.process = subprocess.Popen(
-            [str(program), *self._command, "--config", str(config)],
+            [*within, str(program), *self._command, "--config", str(config)],
             stdout=self.log,
             stderr=self.log,
             env=environ,
@@ -162,8 +168,8 @@ def start_process(tmp_path: Path) -> Iterator[Callable[..., NodeProcess]]:
     """Start node processes that are gone when the test is: `start_process(config_path, "scp")`."""
     started: list[NodeProcess] = []
 
-    def start(config: Path, *command: str, wait: bool = True) -> NodeProcess:
-        process = NodeProcess(config, *command, wait=wait)
+    def start(config: Path, *command: str, wait: bool = True, within: Sequence[str] = ()) -> NodeProcess:
+        process = NodeProcess(config, *command, wait=wait, within=within)
         started.append(process)
         return process
 

@@ -6,40 +6,20 @@ from pathlib import Path
 import pytest
 
 from scu.wire.command import (
-    AFFECTED_SOP_CLASS_UID,
     ERROR_COMMENT,
-    MESSAGE_ID,
-    PRIORITY,
-    RESPONDED_TO,
-    Command,
-    CommandField,
 )
-from tests.support.caller import STUDY_FIND, call, context_of, echo
+from tests.support.caller import call, echo
 from tests.support.crowded import STUDIES
 from tests.support.index import fill, one_study
 from tests.support.memory import forget_peak, peak, resident
 from tests.support.node import NodeProcess, Running, write_config
+from tests.support.querying import find
 from tests.support.retrieving import identifier
 
 MIB = 1 << 20
 
 LITERALS = ["%", "_", "'", '"', ";", "[", "]", "\\", "'; DROP TABLE study; --", "[a-z]", "%%", "__", "a%b"]
 """Each a name as a whole, and a part of one."""
-
-
-def _find(port: int, keys: bytes, cancel_after: int = 0) -> tuple[list[bytes], Command]:
-    """Return the answers and the final response; hold no more than the answers."""
-    found: list[bytes] = []
-    with call(port, timeout=60) as channel:
-        context = context_of(channel, STUDY_FIND)
-        command = Command.of(CommandField.C_FIND_RQ).us(MESSAGE_ID, 5).us(PRIORITY, 0)
-        channel.send(context, command.uid(AFFECTED_SOP_CLASS_UID, STUDY_FIND), keys)
-        while (answer := channel.receive().command).status in (0xFF00, 0xFF01):
-            found.append(channel.read_dataset(MIB))
-            if len(found) == cancel_after:
-                channel.send(context, Command.of(CommandField.C_CANCEL_RQ).us(RESPONDED_TO, 5))
-        assert echo(channel, 6) == 0
-    return found, answer
 
 
 def _uids(found: list[bytes]) -> set[str]:
@@ -71,7 +51,7 @@ def test_what_means_something_to_a_database_is_only_itself(running_node: Running
     )
 
     def matching(pattern: str) -> set[str]:
-        found, final = _find(running_node.port, _by(keyword, pattern))
+        found, final = find(running_node.port, _by(keyword, pattern))
         assert final.status == 0, pattern
         return _uids(found)
 
@@ -91,7 +71,7 @@ def test_a_backslash_is_not_an_escape(running_node: Running) -> None:
     """It separates values, where there may be any: it never takes the meaning of what follows it."""
     fill(running_node.node.archive, [one_study(1, PatientName="%"), one_study(2, PatientName="a")])
     for pattern in ("\\%", "\\_", "\\*", "*\\", "\\"):
-        found, final = _find(running_node.port, _by("PatientName", pattern))
+        found, final = find(running_node.port, _by("PatientName", pattern))
         assert final.status in (0, 0xA900), pattern
         assert _uids(found) <= {"2.25.1", "2.25.2"}
     with call(running_node.port) as channel:
@@ -106,14 +86,14 @@ def test_a_query_for_everything_takes_little_memory_and_has_a_ceiling(
 ) -> None:
     process = start_process(write_config(tmp_path, crowded_url, dicom={"max_answers": 0}))
     pid = process.process.pid
-    found, final = _find(process.port, _by("PatientName", "DOE^0000*"))
+    found, final = find(process.port, _by("PatientName", "DOE^0000*"))
     assert (len(found), final.status) == (10, 0)
     before = resident(pid)
     forget_peak(pid)
-    found, final = _find(process.port, EVERYTHING)
+    found, final = find(process.port, EVERYTHING)
     assert (len(_uids(found)), final.status) == (STUDIES, 0)
     assert peak(pid) - before < 32 * MIB
-    found, final = _find(process.port, EVERYTHING, cancel_after=10)
+    found, final = find(process.port, EVERYTHING, cancel_after=10)
     assert final.status == 0xFE00
     assert 10 <= len(found) < STUDIES
     assert process.stop() == 0
@@ -123,7 +103,7 @@ def test_a_query_for_everything_takes_little_memory_and_has_a_ceiling(
 def _check_ceiling(process: NodeProcess) -> None:
     """Ask a node as it ships for everything."""
     ceiling = process.config.dicom.max_answers
-    found, final = _find(process.port, EVERYTHING)
+    found, final = find(process.port, EVERYTHING)
     assert (len(_uids(found)), final.status) == (ceiling, 0xA700)
     assert str(ceiling) in final.string(ERROR_COMMENT)
     assert process.stop() == 0
