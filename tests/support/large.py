@@ -64,9 +64,13 @@ class Large:
         body = bytes(range(256)) * (_PIECE // 256 - 1)
         self._sent = hashlib.sha256()
         for number in range(-1, self.frames):
-            piece = self._head if number < 0 else number.to_bytes(256, "little") + body
+            piece = self._head if number < 0 else self.begin_of(number) + body
             self._sent.update(piece)
             yield piece
+
+    def begin_of(self, frame: int) -> bytes:
+        """The first 256 bytes of a frame, which no other begins with."""
+        return f"{self.uid} frame {frame} of {self.frames}".encode().ljust(256, b".")
 
     def send(self, channel: Channel) -> int:
         """C-STORE it; returns the status."""
