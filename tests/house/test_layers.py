@@ -53,10 +53,11 @@ PURE = {
         "dataclasses",
         "datetime",
         "decimal",
+        "difflib",
     ),
     *("enum", "fractions", "functools", "hashlib", "heapq", "hmac", "itertools", "json", "math", "numbers"),
     *("operator", "re", "string", "struct", "textwrap", "types", "typing", "unicodedata", "zoneinfo"),
-    *("numpy", "pydicom", "rule_engine", "rules"),
+    *("numpy", "pydicom", "rule_engine", "rules", "tomllib"),
 }
 
 
