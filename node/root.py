@@ -96,7 +96,7 @@ def open_storage(config: Config) -> tuple[Archive, BlobStore]:
     """Open records and bytes as they are, without upgrading or recovering anything."""
     archive = open_archive(config)
     try:
-        return archive, open_blobs(config.blobs.url, config.data_dir)
+        return archive, open_blobs(config.blobs.url, config.data_dir, log=config.blobs.receive_log)
     except BaseException:
         archive.close()
         raise

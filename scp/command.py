@@ -2,8 +2,6 @@
 
 import gc
 import resource
-import signal
-import threading
 
 import click
 
@@ -11,6 +9,7 @@ from node.cli.options import config_option
 from node.config import Config
 from node.core import logs
 from node.root import Node
+from node.run.signals import STOPPING, Signals
 from scp.server import Server
 
 
@@ -20,18 +19,12 @@ def scp(config: Config) -> None:
     """Run one DICOM receiver until SIGTERM."""
     logs.configure(config.node.log_level, json=config.node.logs_json)
     _raise_file_limit()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    node = Node.open(config)
-    try:
+    with Signals(*STOPPING) as signals, Node.open(config) as node:
         server = Server(node, shared=config.dicom.processes > 1)
         gc.freeze()  # what stands now stays: later collections need not look at it
         server.start()
-        stop.wait()
+        signals.wait(None)
         server.stop()
-    finally:
-        node.close()
 
 
 def _raise_file_limit() -> None:

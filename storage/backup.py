@@ -19,6 +19,7 @@ from sqlalchemy.engine import URL
 
 from storage.archive import Archive
 from storage.blobs.filesystem import FilesystemStore
+from storage.blobs.log.store import ReceiveLog
 from storage.blobs.protocol import BlobStore
 from storage.engine import classify, describe
 from storage.errors import NotFound, OutOfSpace, StorageError, Unavailable
@@ -160,7 +161,8 @@ def _copy_blob(blobs: BlobStore, key: str, path: Path, done: Backup) -> None:
     if path.exists():
         done.kept += 1
         return
-    if isinstance(blobs, FilesystemStore) and _link(blobs.path(key), path):
+    source = blobs.path(key) if isinstance(blobs, FilesystemStore | ReceiveLog) else None
+    if source is not None and _link(source, path):
         done.linked += 1
         return
     part = path.with_name(f"{path.name}.part")

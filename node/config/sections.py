@@ -50,6 +50,10 @@ class BlobsSection(Section):
     url_file: File = ""
     """File that holds the URL, instead of url, when the URL has secrets."""
 
+    receive_log: bool = True
+    """Append what is small (up to 2 MiB) to a log of preallocated files, so that one sync of the disk serves
+    all who wait, instead of keeping each instance in a file of its own. What was kept either way is found."""
+
     free_floor_mib: Annotated[int, Field(ge=0)] = 1024
     """MiB that stay free. Below it C-STORE is answered with "out of resources" (0xA700) while everything else
     goes on, so that the database never meets a full disk."""

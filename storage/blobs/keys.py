@@ -20,7 +20,12 @@ from itertools import count
 from storage.errors import NotFound
 
 _AREA = re.compile(r"[a-z]{1,32}")
-_KEY = re.compile(r"[a-z]{1,32}/\d{4}/\d{4}/\d{4}/[0-9a-f]{12}-[0-9a-f]{1,16}", re.ASCII)
+# What follows the serial says where in a log the blob lies (log/records.py).
+_KEY = re.compile(
+    r"[a-z]{1,32}/\d{4}/\d{4}/\d{4}/[0-9a-f]{12}-[0-9a-f]{1,16}"
+    r"(?:-[0-9a-f]{1,8}-[0-9a-f]{1,12}-[0-9a-f]{1,12})?",
+    re.ASCII,
+)
 
 Clock = Callable[[], float]
 """Seconds since 1970, UTC; `time.time` but in tests."""

@@ -3,8 +3,8 @@
 ======================================  ===========================================================
 URL                                     store
 ======================================  ===========================================================
-(empty)                                 files in ``blobs`` in the data folder
-``file:///srv/images``                  files in that folder
+(empty)                                 a receive log and files in ``blobs`` in the data folder
+``file:///srv/images``                  the same in that folder
 ``s3://bucket/prefix``                  S3, or what speaks as S3 does (MinIO, Ceph, Garage)
 ``gs://bucket/prefix``                  Google Cloud Storage
 ``az://container/prefix``               Azure Blob Storage
@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from storage.blobs.filesystem import FilesystemStore
+from storage.blobs.log.store import ReceiveLog
+from storage.blobs.log.writer import SMALL
 from storage.blobs.memory import MemoryStore
 from storage.blobs.protocol import BlobStore
 from storage.errors import StorageError
@@ -32,7 +33,7 @@ _OBJECTS = frozenset({"s3", "gs", "az"})
 _CLIENT = frozenset({"timeout", "connect_timeout", "proxy_url"})
 
 
-def open_blobs(url: str, data_dir: Path) -> BlobStore:
+def open_blobs(url: str, data_dir: Path, *, log: bool = True) -> BlobStore:
     """Open the blob store at `url`.
 
     Parameters
@@ -41,6 +42,9 @@ def open_blobs(url: str, data_dir: Path) -> BlobStore:
         See the head of this module; it may hold secrets, and is never repeated in an error.
     data_dir
         Where files go when the URL does not say, and where an object store spools.
+    log
+        Write small blobs to a receive log before the files; without it each is a file of its own. What is
+        in a log is found either way.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def open_blobs(url: str, data_dir: Path) -> BlobStore:
         A folder cannot be made.
     """
     if not url:
-        return FilesystemStore(data_dir / "blobs")
+        return _open_files(data_dir / "blobs", log)
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -60,12 +64,16 @@ def open_blobs(url: str, data_dir: Path) -> BlobStore:
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or len(parts.path) < 2:
             raise StorageError("blobs URL: for files write file:///path/to/folder")
-        return FilesystemStore(Path(unquote(parts.path)))
+        return _open_files(Path(unquote(parts.path)), log)
     if parts.scheme not in _OBJECTS or not parts.netloc:
         raise StorageError(
             "blobs URL: it must be empty, or begin with s3://, gs://, az:// and a bucket, or file:///"
         )
     return _open_objects(f"{parts.scheme}://{parts.netloc}{parts.path}", parts.query, data_dir / "spool")
+
+
+def _open_files(root: Path, log: bool) -> BlobStore:
+    return ReceiveLog(root, small=SMALL if log else 0)
 
 
 def _open_objects(place: str, query: str, spool: Path) -> BlobStore:

@@ -24,7 +24,7 @@ class BlobWriter(Protocol):
 
     @property
     def key(self) -> str:
-        """The key that the blob will have once placed."""
+        """The key that the blob will have once placed; empty until then where its place makes it."""
 
     @property
     def size(self) -> int:

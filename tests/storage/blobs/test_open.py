@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.blobs.filesystem import FilesystemStore
+from storage.blobs.log.store import ReceiveLog
 from storage.blobs.memory import MemoryStore
 from storage.blobs.object import ObjectStore
 from storage.blobs.open import open_blobs
@@ -10,18 +10,28 @@ from storage.errors import StorageError, Unavailable
 
 
 def test_nothing_means_files_in_the_data_folder(tmp_path):
-    store = open_blobs("", tmp_path / "data")
-    assert isinstance(store, FilesystemStore)
+    store = open_blobs("", tmp_path / "data", log=False)
+    assert isinstance(store, ReceiveLog)
     key = store.create().place()
     assert (tmp_path / "data" / "blobs" / key).is_file()
     store.close()
 
 
 def test_files_elsewhere(tmp_path):
-    store = open_blobs(f"file://{tmp_path}/my%20images", tmp_path / "data")
+    store = open_blobs(f"file://{tmp_path}/my%20images", tmp_path / "data", log=False)
     key = store.create().place()
     assert (tmp_path / "my images" / key).is_file()
     assert not (tmp_path / "data").exists()
+    store.close()
+
+
+def test_small_blobs_go_to_a_log_unless_told_otherwise(tmp_path):
+    store = open_blobs("", tmp_path / "data")
+    key = store.create().place()
+    assert store.path(key) is None
+    assert not (tmp_path / "data" / "blobs" / key).exists()
+    with store.open(key) as reader:
+        assert reader.size == 0
     store.close()
 
 

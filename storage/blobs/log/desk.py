@@ -1,0 +1,134 @@
+"""The segments of one process: the present one, and the next one made ready behind its back."""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Sequence
+
+from storage.blobs.desks import Desk
+from storage.blobs.folders import sync_folder
+from storage.blobs.keys import Clock, KeyMaker, minute_folder
+from storage.blobs.log.segment import Segment, prepare
+from storage.blobs.protocol import Buffer
+
+FIRST, LARGEST = 8 << 20, 128 << 20
+"""Bytes of the first segment, and of those that a busy process grows to: each is twice as large."""
+
+
+class LogDesk:
+    """Where one process appends. Safe for use by many threads.
+
+    Parameters
+    ----------
+    root
+        Folder of all logs.
+    """
+
+    def __init__(self, root: str, clock: Clock = time.time) -> None:
+        self._clock = clock
+        self._desk = Desk(root, KeyMaker(clock))
+        self.token = self._desk.keys.token
+        self.folder = f"{root}/{self.token}"
+        self._lock = threading.Lock()
+        self._serial = 0
+        self._number = 0
+        self._size = FIRST
+        self._present: Segment | None = None
+        self._ready: _Ready | None = None
+        os.mkdir(self.folder, 0o700)
+        sync_folder(root)
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether a parent process made it."""
+        return self._desk.keys.is_inherited
+
+    def append(self, area: str, buffers: Sequence[Buffer], length: int) -> str:
+        """Append a blob and return its key; it is not synced yet. Raises OSError: then nothing was kept."""
+        with self._lock:
+            segment = self._segment_for(length)
+            place = segment.reserve(length)
+            if place is None:
+                raise OSError(f"a blob of {length} bytes in a log")
+            folder = minute_folder(area, int(self._clock()) // 60)
+            key = place.key(folder, self._serial)
+            self._serial += 1
+            if segment.tail > segment.size // 2 and self._ready is None:
+                self._ready = self._prepare_next()
+        try:
+            segment.write(place, key, buffers)
+        finally:
+            with self._lock:
+                segment.release()
+        return key
+
+    def give_up(self, number: int) -> None:
+        """Append nothing more to a segment whose sync has failed: its later syncs might lie."""
+        with self._lock:
+            if self._present is not None and self._present.number == number:
+                self._present.retire()
+                self._present = None
+
+    def leave(self) -> None:
+        """Give back what was not used."""
+        with self._lock:
+            present, self._present = self._present, None
+            ready, self._ready = self._ready, None
+        if self.is_inherited:
+            return
+        if present is not None:
+            present.retire()
+        if ready is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(ready.wait())
+        with contextlib.suppress(OSError):
+            os.rmdir(self.folder)
+        self._desk.leave()
+
+    def _segment_for(self, length: int) -> Segment:
+        present = self._present
+        if present is not None and present.has_room(length):
+            return present
+        ready, self._ready = self._ready or self._prepare_next(), None
+        path = ready.wait()
+        self._present = Segment(path, self.token, ready.number)
+        if present is not None:
+            present.retire()
+        return self._present
+
+    def _prepare_next(self) -> "_Ready":
+        number, size = self._number, self._size
+        self._number += 1
+        self._size = min(2 * size, LARGEST)
+        return _Ready(self.folder, number, size)
+
+
+class _Ready:
+    """A segment being made by a thread of its own."""
+
+    def __init__(self, folder: str, number: int, size: int) -> None:
+        self.number = number
+        self._folder = folder
+        self._size = size
+        self._error: OSError | None = None
+        self._thread = threading.Thread(target=self._make, name="log-segment", daemon=True)
+        self._thread.start()
+
+    def _make(self) -> None:
+        try:
+            prepare(self._path, self._size)
+            sync_folder(self._folder)
+        except OSError as error:
+            self._error = error
+
+    @property
+    def _path(self) -> str:
+        return f"{self._folder}/{self.number:x}"
+
+    def wait(self) -> str:
+        """Return the path of the segment once it is there. Raises OSError."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._path

@@ -1,0 +1,151 @@
+"""One segment: a file written full of zeros before its first use, to which blobs are appended.
+
+Space that was only reserved (`fallocate`) costs a journal commit at each sync, since its blocks must still be
+marked as written; blocks that have been written cost the data alone. Measured on ext4, for 39 KB: 1.7 ms
+against 3.7 ms.
+"""
+
+import contextlib
+import ctypes
+import errno
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+
+from storage.blobs.log.records import (
+    BLOCK,
+    DELETED,
+    HEADER,
+    STATE_AT,
+    Place,
+    Record,
+    pack,
+    scan,
+    span,
+    unpack,
+)
+from storage.blobs.protocol import Buffer
+
+_MAGIC = b"ISOCSEG1"
+_STEP = 1 << 20  # bytes of zeros in one write
+_PUNCH = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, linux/falloc.h
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def prepare(path: str, size: int) -> None:
+    """Make a segment of `size` bytes of zeros, durable but for its name. Raises OSError.
+
+    The zeros go around the page cache where the filesystem lets them: they are not worth keeping in memory.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        file = os.open(path, flags | os.O_DIRECT, 0o600)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        file = os.open(path, flags, 0o600)
+    try:
+        with mmap.mmap(-1, _STEP) as zeros:  # aligned, as O_DIRECT demands
+            zeros[: len(_MAGIC)] = _MAGIC
+            done = 0
+            while done < size:
+                done += os.pwritev(file, [memoryview(zeros)[: min(_STEP, size - done)]], done)
+                zeros[: len(_MAGIC)] = bytes(len(_MAGIC))
+        os.fsync(file)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
+    finally:
+        os.close(file)
+
+
+class Segment:
+    """A segment that is being appended to by one process; the caller's lock guards all but `write`."""
+
+    def __init__(self, path: str, token: str, number: int) -> None:
+        self.path = path
+        self.token = token
+        self.number = number
+        self.file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        self.size = os.fstat(self.file).st_size
+        self.tail = BLOCK
+        self._writers = 0
+        self._retired = False
+
+    def has_room(self, length: int) -> bool:
+        """Tell whether a blob of `length` bytes fits."""
+        return self.tail + span(length) <= self.size
+
+    def reserve(self, length: int) -> Place | None:
+        """Set room aside for a blob of `length` bytes, to be written and `release`d; None without room."""
+        if not self.has_room(length):
+            return None
+        self._writers += 1
+        place = Place(self.token, self.number, self.tail, length)
+        self.tail += span(length)
+        return place
+
+    def write(self, place: Place, key: str, buffers: Sequence[Buffer]) -> None:
+        """Write a blob where `reserve` said. Raises OSError."""
+        pieces: list[Buffer] = [pack(key, place.offset, place.length), *buffers]
+        offset, missing = place.offset, HEADER + place.length
+        while missing:
+            done = os.pwritev(self.file, pieces[:1024], offset)
+            offset += done
+            missing -= done
+            while pieces and done >= len(pieces[0]):
+                done -= len(pieces.pop(0))
+            if done:
+                pieces[0] = memoryview(pieces[0])[done:]
+
+    def release(self) -> None:
+        """Say that what was reserved has been written, or never will be."""
+        self._writers -= 1
+        self._close()
+
+    def retire(self) -> None:
+        """Reserve nothing more: once the last writer is done, give back what was not used, and close."""
+        self._retired = True
+        self._close()
+
+    def _close(self) -> None:
+        if self._retired and not self._writers and self.file >= 0:
+            file, self.file = self.file, -1
+            try:
+                os.ftruncate(file, self.tail)
+            except OSError:
+                pass  # then it stays as large as it was
+            finally:
+                os.close(file)
+
+
+@contextlib.contextmanager
+def opened(path: str, flags: int = os.O_RDONLY) -> Iterator[int]:
+    """Open a segment for a moment. Raises OSError."""
+    file = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        yield file
+    finally:
+        os.close(file)
+
+
+def records(file: int, start: int = BLOCK) -> Iterator[Record]:
+    """Yield what is in a segment, from the record at `start` on. Raises OSError."""
+    return scan(lambda offset, length: os.pread(file, length, offset), os.fstat(file).st_size, start)
+
+
+def find(file: int, place: Place, key: str) -> bool:
+    """Tell whether the blob `key` lies at `place`. Raises OSError."""
+    found = unpack(os.pread(file, HEADER, place.offset), place.offset)
+    return found is not None and found.live and found.key == key
+
+
+def erase(file: int, place: Place) -> None:
+    """Mark a blob as deleted and give its space back, where the filesystem can. Raises OSError."""
+    os.pwrite(file, DELETED, place.offset + STATE_AT)
+    begin, end = place.offset + BLOCK, place.offset + span(place.length)  # the header's block stays
+    if end > begin:
+        _libc.fallocate(file, _PUNCH, ctypes.c_long(begin), ctypes.c_long(end - begin))

@@ -1,0 +1,228 @@
+"""The receive log before a store of files, as one blob store: what a node on one machine receives into."""
+
+import contextlib
+import heapq
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from threading import Lock
+
+from storage.blobs.desks import clear_dead
+from storage.blobs.faults import fault
+from storage.blobs.files import FileReader, FileWriter
+from storage.blobs.filesystem import FilesystemStore
+from storage.blobs.folders import SharedSync, make_root
+from storage.blobs.keys import Clock, check_area, check_key
+from storage.blobs.log.desk import LogDesk
+from storage.blobs.log.reader import LogReader
+from storage.blobs.log.records import Place
+from storage.blobs.log.segment import erase, find, opened, records
+from storage.blobs.log.writer import SMALL, Budget, LogWriter
+
+_HELD = 64 << 20  # bytes in memory of all blobs that are being written
+
+
+class ReceiveLog:
+    """Small blobs go to the log, large ones to files; both are found by their keys.
+
+    Parameters
+    ----------
+    root
+        The folder of the files; the log lies in it.
+    small
+        Bytes of the largest blob that goes to the log; 0: each is a file.
+
+    Raises
+    ------
+    OutOfSpace, Unavailable
+        The folder cannot be made.
+    """
+
+    def __init__(self, root: Path, clock: Clock = time.time, *, small: int = SMALL) -> None:
+        self._small = small
+        self._files = FilesystemStore(root, clock)
+        self._root = f"{os.path.abspath(root)}/.log"
+        self._clock = clock
+        self._lock = Lock()
+        self._desk: LogDesk | None = None
+        self._budget = Budget(_HELD)
+        self._sync = SharedSync(self._sync_segment)
+        self._left: dict[str, int] = {}  # live blobs in segments of which some were deleted
+        try:
+            make_root(self._root)
+        except OSError as error:
+            raise fault(error, "making the folder of the log") from error
+
+    def create(self, area: str = "instances") -> LogWriter | FileWriter:
+        """Begin a blob in `area`."""
+        check_area(area)
+        if not self._small:
+            return self._files.create(area)
+        desk = self._desk
+        if desk is None or desk.is_inherited:
+            desk = self._sit_down()
+        spill = partial(self._files.create, area)
+        return LogWriter(partial(desk.append, area), spill, self._budget, self._small)
+
+    def _sit_down(self) -> LogDesk:
+        with self._lock:
+            desk = self._desk
+            if desk is None or desk.is_inherited:
+                try:
+                    desk = self._desk = LogDesk(self._root, self._clock)
+                except OSError as error:
+                    raise fault(error, "making a log") from error
+            return desk
+
+    def sync(self, keys: Iterable[str]) -> None:
+        """Return once these placed blobs are durable: one sync for each segment, shared by all who wait."""
+        keys, files, segments = list(keys), [], set()
+        for key in keys:
+            place = Place.of(check_key(key))
+            if place is None:
+                files.append(key)
+            else:
+                segments.add(self._path(place))
+        for path in segments:
+            try:
+                self._sync(path)
+            except FileNotFoundError:  # a restored blob, which is a file
+                files += [key for key in keys if (place := Place.of(key)) and self._path(place) == path]
+            except OSError as error:
+                self._give_up(path)
+                raise fault(error, "syncing the log") from error
+        self._files.sync(files)
+
+    def _sync_segment(self, path: str) -> None:
+        with opened(path, os.O_RDWR) as file:
+            os.fdatasync(file)
+
+    def _give_up(self, path: str) -> None:
+        desk = self._desk
+        if desk is not None and path.startswith(desk.folder + "/"):
+            desk.give_up(int(path.rpartition("/")[2], 16))
+
+    def open(self, key: str) -> LogReader | FileReader:
+        """Open a placed blob. Raises NotFound."""
+        place = Place.of(check_key(key))
+        if place is not None:
+            try:
+                reader = LogReader.open(self._path(place), place, key)
+            except OSError as error:
+                raise fault(error, "opening the log") from error
+            if reader is not None:
+                return reader
+        return self._files.open(key)  # as backup has written it
+
+    def delete(self, key: str) -> None:
+        """Remove a blob; one that is not there is no error."""
+        place = Place.of(check_key(key))
+        if place is not None:
+            try:
+                self._erase(place, key)
+            except (FileNotFoundError, NotADirectoryError):
+                pass
+            except OSError as error:
+                raise fault(error, "deleting from the log") from error
+        self._files.delete(key)
+
+    def _erase(self, place: Place, key: str) -> None:
+        path = self._path(place)
+        with opened(path, os.O_RDWR) as file:
+            if not find(file, place, key):
+                return
+            erase(file, place)
+            if self._is_written(place):
+                return
+            with self._lock:
+                left = self._left.pop(path, None)
+                left = sum(record.live for record in records(file)) if left is None or left <= 1 else left - 1
+                if left:
+                    self._left[path] = left
+                    return
+        os.unlink(path)
+        with contextlib.suppress(OSError):
+            os.rmdir(f"{self._root}/{place.token}")
+
+    def _is_written(self, place: Place) -> bool:
+        """Tell whether the segment's own process may still append to it: then it stays, empty or not."""
+        return os.path.exists(f"{self._root}/.writing/{place.token}.lock")
+
+    def keys(self, area: str = "instances", after: str = "") -> Iterator[str]:
+        """Yield the placed keys of `area` in order."""
+        check_area(area)
+        try:
+            logs = [self._keys_of(token, area, after) for token in self._tokens()]
+            yield from heapq.merge(*logs, self._files.keys(area, after))
+        except OSError as error:
+            raise fault(error, "listing the log") from error
+
+    def _tokens(self) -> list[str]:
+        return sorted(name for name in os.listdir(self._root) if not name.startswith("."))
+
+    def _segments(self, token: str) -> list[str]:
+        try:
+            names = os.listdir(f"{self._root}/{token}")
+        except FileNotFoundError:
+            return []
+        return [f"{self._root}/{token}/{name}" for name in sorted(names, key=lambda name: int(name, 16))]
+
+    def _keys_of(self, token: str, area: str, after: str) -> Iterator[str]:
+        for path in self._segments(token):
+            try:
+                with opened(path) as file:
+                    found = [each.key for each in records(file) if each.live]
+            except FileNotFoundError:
+                continue
+            yield from (key for key in found if key > after and key.startswith(f"{area}/"))
+
+    def free(self) -> int:
+        """Bytes that can still be written by this user."""
+        return self._files.free()
+
+    def recover(self) -> Sequence[str]:
+        """Clear up after dead processes; return what they placed last.
+
+        Of a log these are all blobs in the last two segments: the one before the last may have been the
+        present one of who died while it was waiting for its commit.
+        """
+        found = list(self._files.recover())
+        try:
+            for dead in clear_dead(self._root):
+                for path in self._segments(dead.token)[-3:]:
+                    found += self._salvage(path)
+                with contextlib.suppress(OSError):
+                    os.rmdir(f"{self._root}/{dead.token}")
+        except OSError as error:
+            raise fault(error, "recovering the log") from error
+        return sorted(found)
+
+    def _salvage(self, path: str) -> list[str]:
+        """Return the keys in a dead process's segment, and give back what it did not use of it."""
+        end, keys = 0, []
+        with opened(path, os.O_RDWR) as file:
+            for record in records(file):
+                end = record.offset + record.length + 2 * 4096
+                keys += [record.key] if record.live else []
+            if end:
+                os.ftruncate(file, min(end, os.fstat(file).st_size))
+        if not keys:
+            os.unlink(path)
+        return keys
+
+    def path(self, key: str) -> Path | None:
+        """Return the file that is this blob and nothing else; None for one in the log."""
+        return self._files.path(key) if Place.of(key) is None else None
+
+    def close(self) -> None:
+        """Leave the log. Writers that are not done are lost."""
+        with self._lock:
+            desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.leave()
+        self._files.close()
+
+    def _path(self, place: Place) -> str:
+        return f"{self._root}/{place.token}/{place.segment:x}"
