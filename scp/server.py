@@ -165,7 +165,8 @@ def _tls_context(certificate: str, key: str, ca: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # PS3.15 B.9, B.12 (BCP 195)
     try:
-        context.load_cert_chain(certificate, key or None)
+        # An encrypted key would ask at the terminal: the empty password makes it an error instead.
+        context.load_cert_chain(certificate, key or None, password="")
         if ca:
             context.load_verify_locations(ca)
             context.verify_mode = ssl.CERT_REQUIRED
