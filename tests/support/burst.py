@@ -1,6 +1,7 @@
 """A scanner in a hurry: several associations at once, and what each was told."""
 
 import hashlib
+import random
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ class Burst:
     ----------
     rows
         Rows and columns of each image.
+    studies
+        Over which the instances are spread; with more than one, each association mixes them its own way.
     acknowledged
         SOP Instance UID to the SHA-256 of the data set, of each instance that was answered 0x0000.
     """
@@ -28,6 +31,7 @@ class Burst:
     each: int = 200
     first: int = 0
     rows: int = 16
+    studies: int = 1
     acknowledged: dict[str, str] = field(default_factory=dict)
     refused: list[tuple[int, str]] = field(default_factory=list)
 
@@ -45,8 +49,11 @@ class Burst:
             thread.join()
 
     def _instances(self, index: int) -> Iterator[tuple[str, bytes]]:
-        for number in range(self.first + index * self.each, self.first + (index + 1) * self.each):
-            dataset = ct(number, rows=self.rows)
+        numbers = list(range(self.first + index * self.each, self.first + (index + 1) * self.each))
+        if self.studies > 1:
+            random.Random(self.first + index).shuffle(numbers)
+        for number in numbers:
+            dataset = ct(number, study=1 + number % self.studies, rows=self.rows)
             yield str(dataset.SOPInstanceUID), encode(dataset)
 
     def _send(self, index: int) -> None:

@@ -123,6 +123,7 @@ class NodeProcess:
         self.port = self.config.dicom.port
         self._command = command or ("scp",)
         self.log = (config.parent / f"{self._command[0]}.log").open("ab")
+        self._begin = self.log.tell()  # another one may have written to it before
         environ = {key: value for key, value in os.environ.items() if not key.startswith("ISOCENTRE_")}
         program = Path(sys.executable).with_name("isocentre")
         self.process = subprocess.Popen(
@@ -147,7 +148,9 @@ class NodeProcess:
 
     def read_log(self) -> str:
         """What it has logged so far."""
-        return Path(self.log.name).read_text(errors="replace")
+        with open(self.log.name, "rb") as file:
+            file.seek(self._begin)
+            return file.read().decode(errors="replace")
 
     def kill(self) -> None:
         """kill -9."""

@@ -14,55 +14,22 @@ from node.cli.serve import next_steps
 from node.config import load
 from node.run.opening import open_archive
 from node.run.ports import check_free
+from scu.wire.errors import WireError
+from scu.wire.negotiate import AssociationRejected
 from tests.support.caller import CT, call, context_of, echo, pdata, pdv, store_command
 from tests.support.dcmtk import tool
 from tests.support.node import NodeProcess, write_config
 from tests.support.samples import ct, encode
+from tests.support.serving import children, gone, serve, until
 
 Start = Callable[..., NodeProcess]
-
-
-def until(found: Callable[[], object], process: NodeProcess, seconds: float = 120.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not found():
-        assert process.process.poll() is None, process.read_log()
-        assert time.monotonic() < deadline, process.read_log()
-        time.sleep(0.05)
-
-
-def serve(start_process: Start, config: Path, *options: str) -> NodeProcess:
-    """Start everything and wait until it says that it is ready."""
-    process = start_process(config, "serve", *options, wait=False)
-    until(lambda: "ready" in process.read_log().splitlines(), process)
-    return process
-
-
-def children(process: NodeProcess) -> dict[str, int]:
-    """Command and number of the processes that `serve` has started."""
-    found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
-            command = stat.with_name("cmdline").read_text().split("\0")
-        except OSError:
-            continue
-        if int(parent) == process.process.pid and state != "Z" and "node.cli.child" in command:
-            found[command[command.index("node.cli.child") + 2]] = int(stat.parent.name)
-    return found
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def answers(port: int) -> bool:
     try:
         with call(port) as channel:
             return echo(channel) == 0
-    except OSError:
+    except (OSError, WireError, AssociationRejected):
         return False
 
 
