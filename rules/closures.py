@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from rule_engine import ast
+from rule_engine import DataType, ast
 
 from rules.language import Condition
 from rules.operations import ATTRIBUTES, BINARY, FUNCTIONS, METHODS, contains, item, negative, part
@@ -32,7 +32,13 @@ Variables = dict[str, int]
 
 def add(program: Program, condition: Condition) -> int:
     """Take a condition into `program` and return the key of its result in every row."""
-    return key_of(program, condition.root, {})
+    return truth_of(program, condition.root)
+
+
+def truth_of(program: Program, node: Any) -> int:
+    """Return the key under which a part of a condition is found true, false or unknown, and nothing else."""
+    key = key_of(program, node, {})
+    return key if node.result_type == DataType.BOOLEAN else _against(program, "truth", truth, key)
 
 
 def key_of(program: Program, node: Any, variables: Variables) -> int:

@@ -58,12 +58,22 @@ class Facts:
     def plain(self, names: Iterable[str] | None = None) -> dict[str, Any]:
         """Return as data for JSON what `from_plain` reads back: all, or what is known under `names`."""
         chosen = self.values if names is None else {name: self.get(name) for name in names}
-        return {name: _plain(value) for name, value in chosen.items() if value is not None}
+        return {name: _safe(value) for name, value in chosen.items() if value is not None}
 
     @classmethod
     def from_plain(cls, data: Mapping[str, Any]) -> "Facts":
         """Read what `plain` returned."""
         return cls({name: _raw(value) for name, value in data.items()})
+
+
+_NO_TYPE = {"unknown": "a value of a type that no rule can compare", "absent": False}
+
+
+def _safe(value: object) -> Any:
+    try:
+        return _plain(value)
+    except Exception:  # a value may be of any type, and do anything when looked at
+        return _NO_TYPE
 
 
 def _plain(value: object) -> Any:
@@ -78,7 +88,7 @@ def _plain(value: object) -> Any:
             return {name: _written(value)}
     if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray | memoryview):
         return [_plain(part) for part in value]
-    return {"unknown": "a value of a type that no rule can compare", "absent": False}
+    return _NO_TYPE
 
 
 _TYPES: dict[str, type] = {

@@ -8,7 +8,7 @@ import operator
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, DivisionByZero, DivisionUndefined
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
 from rules.symbols import WEEKDAYS
@@ -24,7 +24,7 @@ class Mixed(TypeError):
 
 def reason(error: Exception) -> str:
     """Return why an operation failed, in words that hold no value."""
-    if isinstance(error, ZeroDivisionError | DivisionByZero | DivisionUndefined):
+    if isinstance(error, ZeroDivisionError):
         return "division by zero"
     if isinstance(error, ArithmeticError):
         return "a number is out of range"
@@ -117,6 +117,16 @@ def _arithmetic(compute: Callable[[Decimal, Decimal], Decimal]) -> Callable[[Any
     return arithmetic
 
 
+def _dividing(compute: Callable[[Decimal, Decimal], Decimal]) -> Callable[[Any, Any], Decimal]:
+    def dividing(left: Any, right: Any) -> Decimal:
+        _numbers(left, right)
+        if not right:
+            raise ZeroDivisionError
+        return compute(left, right)
+
+    return dividing
+
+
 def negative(value: Any) -> Any:
     """Return a number or duration with the other sign."""
     if isinstance(value, timedelta):
@@ -135,9 +145,9 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": add,
     "sub": subtract,
     "mul": _arithmetic(_DECIMAL.multiply),
-    "tdiv": _arithmetic(_DECIMAL.divide),
-    "fdiv": _arithmetic(_DECIMAL.divide_int),
-    "mod": _arithmetic(_DECIMAL.remainder),
+    "tdiv": _dividing(_DECIMAL.divide),
+    "fdiv": _dividing(_DECIMAL.divide_int),
+    "mod": _dividing(_DECIMAL.remainder),
     "pow": _arithmetic(_DECIMAL.power),
 }
 """Operators by rule-engine's names for them."""

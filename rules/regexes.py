@@ -11,7 +11,7 @@ from math import factorial
 
 _ATOM = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?[aiLmsux]+\)|\(\?#[^)]*\)|.", re.DOTALL)
 _REPEAT = re.compile(r"[*+]|\{\d*,\d*\}|\{(?:[2-9]|\d\d+)\}")
-_MOST_REPEATS, _MOST_OPTIONS = 6, 10
+_MOST_REPEATS, _MOST_OPTIONS = 5, 10
 _STEPS = 1e8
 """About a second, for the worst text that there is."""
 

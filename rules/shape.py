@@ -5,7 +5,7 @@ from typing import Any
 
 from rule_engine import ast
 
-from rules.closures import key_of, operands
+from rules.closures import operands, truth_of
 from rules.language import Condition
 from rules.program import Program
 from rules.strict import descendants, symbol_of
@@ -40,7 +40,7 @@ def shape_of(program: Program, condition: Condition) -> Shape:
 
 
 def _shape(program: Program, text: str, node: Any) -> Shape:
-    key = key_of(program, node, {})
+    key = truth_of(program, node)
     start, end = getattr(node, "place", (0, len(text)))
     written = " ".join(text[start:end].split())
     if isinstance(node, ast.LogicExpression):

@@ -74,7 +74,7 @@ def _operand(part: Placed, node: Any, child: Any) -> None:
     """Refuse what cannot be a value: a bare root such as ``origin``, a function, null out of place."""
     kind = child.result_type
     start, end = _place(part, child)
-    if kind.name in ("OBJECT", "MAPPING"):
+    if DataType.is_type(kind, DataType.OBJECT) or kind.name == "MAPPING":
         inside = ast.GetItemExpression if kind.name == "MAPPING" else ast.GetAttributeExpression
         if isinstance(node, inside):
             return
