@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.support.caller import call, store
 from tests.support.node import NodeProcess, write_config
 from tests.support.postgres import Server, server
@@ -39,39 +41,52 @@ def _is_ours(each: Call, port: int) -> bool:
     return each.target.startswith("TCP:") and f":{port}->" in each.target
 
 
-def _synced(window: list[Call]) -> list[str]:
-    return [each.target for each in window if each.name in ("fsync", "fdatasync")]
+def _synced(calls: list[Call], until: float = float("inf")) -> list[str]:
+    return [each.target for each in calls if each.name in ("fsync", "fdatasync") and each.ended <= until]
 
 
-def _check_blob(window: list[Call], blobs: str) -> None:
-    synced = _synced(window)
-    files = [path for path in synced if path.startswith(blobs) and not Path(path).is_dir()]
-    folders = [path for path in synced if path.startswith(blobs) and Path(path).is_dir()]
+def _check_blob(window: list[Call], answer: Call, calls: list[Call], blobs: str, *, log: bool) -> None:
+    synced = [path for path in _synced(window) if path.startswith(blobs)]
+    files = [path for path in synced if not Path(path).is_dir()]
     assert files, f"no blob was synced before the answer: {synced}"
-    assert folders, f"no folder of the blob was synced before the answer: {synced}"
+    if not log:  # each file has a new name
+        assert any(Path(path).is_dir() for path in synced), (
+            f"no folder was synced before the answer: {synced}"
+        )
+        return
+    before = set(_synced(calls, until=answer.began))
+    for path in files:  # the segment's own name, and that of its folder, were made durable once
+        assert {str(Path(path).parent), str(Path(path).parents[1])} <= before, f"{path} may lose its name"
 
 
-def test_on_sqlite_all_is_synced_before_each_answer(tmp_path: Path, start_process: StartProcess) -> None:
-    process = start_process(write_config(tmp_path))
+@pytest.mark.parametrize("log", [True, False])
+def test_on_sqlite_all_is_synced_before_each_answer(
+    tmp_path: Path, start_process: StartProcess, log: bool
+) -> None:
+    process = start_process(write_config(tmp_path, blobs={"receive_log": log}))
     trace = Trace(process.process.pid, tmp_path / "strace", CALLS)
     _send(process.port)
-    windows = _windows(trace.stop(), process.port)
+    calls = trace.stop()
+    windows = _windows(calls, process.port)
     assert len(windows) == INSTANCES
-    for window, _ in windows:
-        _check_blob(window, str(process.config.data_dir))
+    for window, answer in windows:
+        _check_blob(window, answer, calls, str(process.config.data_dir / "blobs"), log=log)
         index = [path for path in _synced(window) if path.endswith("-wal")]
         assert index, f"the index was not synced before the answer: {_synced(window)}"
         assert _synced(window)[-1] in index, "the index was committed before the bytes were durable"
 
 
-def test_on_postgresql_all_is_synced_before_each_answer(tmp_path: Path, start_process: StartProcess) -> None:
+@pytest.mark.parametrize("log", [True, False])
+def test_on_postgresql_all_is_synced_before_each_answer(
+    tmp_path: Path, start_process: StartProcess, log: bool
+) -> None:
     with server(durable=True) as postgres:
-        _check_postgres(postgres, tmp_path, start_process)
+        _check_postgres(postgres, tmp_path, start_process, log)
 
 
-def _check_postgres(postgres: Server, tmp_path: Path, start_process: StartProcess) -> None:
+def _check_postgres(postgres: Server, tmp_path: Path, start_process: StartProcess, log: bool) -> None:
     url = postgres.create()
-    process = start_process(write_config(tmp_path, url))
+    process = start_process(write_config(tmp_path, url, blobs={"receive_log": log}))
     ours = Trace(process.process.pid, tmp_path / "strace", CALLS)
     theirs = Trace(postgres.pid, tmp_path / "strace-postgres", "fsync,fdatasync")
     _send(process.port)
@@ -79,7 +94,7 @@ def _check_postgres(postgres: Server, tmp_path: Path, start_process: StartProces
     windows = _windows(ours_called, process.port)
     assert len(windows) == INSTANCES
     for window, answer in windows:
-        _check_blob(window, str(process.config.data_dir))
+        _check_blob(window, answer, ours_called, str(process.config.data_dir / "blobs"), log=log)
         last_blob = max(each.ended for each in window if each.name in ("fsync", "fdatasync"))
         flushed = [each for each in theirs_called if last_blob <= each.began and each.ended <= answer.began]
         assert any("pg_wal" in each.target for each in flushed), (
