@@ -1,6 +1,7 @@
 """What this node accepts: SOP classes, transfer syntaxes and roles (PS3.8 9.3.3, PS3.7 D.3.3.4)."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -12,9 +13,13 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelGet,
     StudyRootQueryRetrieveInformationModelMove,
     Verification,
+    VideoEndoscopicImageStorage,
+    VideoMicroscopicImageStorage,
+    VideoPhotographicImageStorage,
 )
 
-from scu.wire.negotiate import Request
+from scu.transcode import DEFLATED, EXPLICIT, IMPLICIT
+from scu.wire.negotiate import Proposal, Request
 
 VERIFICATION = str(Verification)
 PATIENT_ROOT = frozenset(
@@ -49,6 +54,13 @@ STORAGE_SYNTAXES = frozenset(
     uid for uid in ALL_TRANSFER_SYNTAXES if not uid.startswith("1.2.840.10008.1.2.7.")
 )
 """Transfer syntaxes in which instances are taken, and kept, as they come."""
+
+# In these anything can be sent that is stored, decoded where it must be; but nobody decodes a video.
+_FOR_ALL = (EXPLICIT, IMPLICIT, DEFLATED)
+_VIDEO = frozenset(
+    str(uid)
+    for uid in (VideoEndoscopicImageStorage, VideoMicroscopicImageStorage, VideoPhotographicImageStorage)
+)
 
 
 class Supported(Mapping[str, frozenset[str]]):
@@ -102,3 +114,25 @@ def grant_roles(request: Request, supported: Mapping[str, frozenset[str]]) -> di
         if sop_class in supported:
             granted[sop_class] = (scu, scp and service_of(sop_class) == "C-STORE")
     return granted
+
+
+def arrange(request: Request) -> list[Proposal]:
+    """Return the proposed contexts, with a syntax that fits all instances first where only we will send.
+
+    Who retrieves by C-GET may offer several transfer syntaxes in one context: one of them is accepted before
+    it is known what will be asked for. Accepting a compressed one would leave out all that is not stored in
+    it. Who proposes a context for each syntax gets instances as they are stored.
+    """
+    return [
+        _general_first(proposal)
+        if request.roles.get(proposal.abstract_syntax) == (False, True)
+        and proposal.abstract_syntax not in _VIDEO
+        else proposal
+        for proposal in request.proposals
+    ]
+
+
+def _general_first(proposal: Proposal) -> Proposal:
+    offered = proposal.transfer_syntaxes
+    general = next((uid for uid in offered if uid in _FOR_ALL), None)
+    return proposal if general is None else replace(proposal, transfer_syntaxes=(general, *offered))

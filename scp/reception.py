@@ -7,7 +7,7 @@ import structlog
 
 from node.root import Node
 from scp.admission import CALLING_AE_UNKNOWN, Rejection, check_called, rights_of
-from scp.contexts import grant_roles, service_of
+from scp.contexts import arrange, grant_roles, service_of
 from scp.lobby import Guest
 from scp.session import Session
 from scu.wire.channel import Channel
@@ -65,7 +65,7 @@ def _answer(link: Link, request: Request, address: str, reception: Reception) ->
     if rejection is not None:
         _reject(link, rejection, request, address)
         return None
-    contexts, refused = choose(request.proposals, reception.supported)
+    contexts, refused = choose(arrange(request), reception.supported)
     roles = grant_roles(request, reception.supported)
     answer = Answer(contexts, refused, max_pdu=config.max_pdu, roles=roles)
     link.send([encode_accept(request, answer)])

@@ -66,6 +66,7 @@ def test_two_receivers_share_many_studies(tmp_path: Path, archive_url: str, star
     """Each sender has its own order of ten studies: what locks rows may lock them crosswise."""
     config = write_config(tmp_path, archive_url, dicom={"processes": 2})
     first = start_process(config)
+    until(lambda: "scp.ready" in first.read_log(), first)
     second = start_process(config)  # the port answers already
     until(lambda: "scp.ready" in second.read_log(), second)
     bursts = [Burst(first.port, each=EACH, first=n * 1000, studies=10) for n in range(2)]

@@ -1,8 +1,8 @@
 import pytest
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 
-from scp.contexts import NATIVE_SYNTAXES, STORAGE_SYNTAXES, Supported, grant_roles, service_of
-from scu.wire.negotiate import Request
+from scp.contexts import NATIVE_SYNTAXES, STORAGE_SYNTAXES, Supported, arrange, grant_roles, service_of
+from scu.wire.negotiate import Proposal, Request, choose
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -40,3 +40,30 @@ def test_a_peer_may_receive_what_is_stored_and_nothing_else() -> None:
         CT: (True, True),
         FIND: (True, False),
     }
+
+
+IMPLICIT, EXPLICIT, JPEG, RLE, MPEG4 = (
+    f"1.2.840.10008.1.2{end}" for end in ("", ".1", ".4.70", ".5", ".4.102")
+)
+VIDEO = "1.2.840.10008.5.1.4.1.1.77.1.1.1"
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "roles", "offered", "accepted"),
+    [
+        (CT, (False, True), [JPEG, EXPLICIT, IMPLICIT], EXPLICIT),
+        (CT, (False, True), [JPEG, IMPLICIT, EXPLICIT], IMPLICIT),
+        (CT, (False, True), [JPEG, RLE], JPEG),
+        (CT, (False, True), [IMPLICIT, EXPLICIT], IMPLICIT),
+        (VIDEO, (False, True), [MPEG4, EXPLICIT], MPEG4),
+        (CT, (True, True), [JPEG, EXPLICIT], JPEG),
+        (CT, None, [JPEG, EXPLICIT], JPEG),
+    ],
+)
+def test_a_context_in_which_only_we_send_fits_all_that_may_be_asked_for(
+    sop_class: str, roles: tuple[bool, bool] | None, offered: list[str], accepted: str
+) -> None:
+    roles_proposed = {sop_class: roles} if roles else {}
+    request = Request("A", "B", (Proposal(1, sop_class, tuple(offered)),), roles=roles_proposed)
+    contexts, _ = choose(arrange(request), Supported(unknown_sop_classes=False))
+    assert contexts[1].transfer_syntax == accepted
