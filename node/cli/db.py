@@ -12,6 +12,7 @@ from node.cli.session import opened
 from node.config import Config
 from node.core.errors import UserError
 from node.run.opening import open_archive
+from node.services.adopting import adopt as take_in
 from storage.backup import backup as make_copy
 from storage.verify import verify as compare
 
@@ -52,6 +53,22 @@ def verify(config: Config, out: Output) -> None:
     out.result({**told, "findings": report.findings}, *lines)
     if not report.clean:
         raise UserError(f"{report.wrong} findings; docs/operations.md says what to do about each kind")
+
+
+@db.command()
+@config_option
+@json_option
+def adopt(config: Config, out: Output) -> None:
+    """Take in blobs that no record refers to, as after restoring an older database. Stop the node before."""
+    with opened(config) as node, out.progress("Adopting", 0) as advance:
+        done = take_in(node.archive, node.blobs, node.ingest, lambda more: advance(more, 0))
+    words = (
+        f"{done.stored} instances taken in, {done.duplicates} were there already, {done.conflicts} conflicts"
+    )
+    refused = [f"{key}: {reason}" for key, reason in done.refused.items()]
+    out.result(done, words, *refused[:_SHOWN])
+    if refused:
+        raise UserError(f"{len(refused)} blobs were not taken and stay where they are")
 
 
 @db.command()

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -5,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from storage.blobs.open import open_blobs
 from tests.support.files import Commands, write_files
 from tests.support.node import write_config
-from tests.support.samples import ct, mr
+from tests.support.rot import rot
+from tests.support.samples import ct, encode, mr
 
 
 def test_the_schema_is_made_and_kept(tmp_path: Path, empty_url: str):
@@ -24,10 +27,6 @@ def run(tmp_path: Path, archive_url: str) -> Commands:
     return commands
 
 
-def blobs(tmp_path: Path) -> list[Path]:
-    return [path for path in (tmp_path / "data" / "blobs" / "instances").rglob("*") if path.is_file()]
-
-
 def test_an_archive_as_it_should_be(run: Commands):
     assert run.ok("db", "verify").endswith("bytes compared, 0 findings\n")
     report = run.json("db", "verify")
@@ -35,11 +34,9 @@ def test_an_archive_as_it_should_be(run: Commands):
 
 
 def test_what_is_wrong_is_told_and_is_no_success(run: Commands, tmp_path: Path):  # T25
-    first, second, _ = blobs(tmp_path)
-    first.unlink()
-    content = second.read_bytes()
-    second.chmod(0o600)
-    second.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    rot(tmp_path / "data" / "blobs", encode(ct(1)), at=700)
+    with contextlib.closing(open_blobs("", tmp_path / "data")) as blobs:
+        blobs.delete(max(blobs.keys()))
     result = run("db", "verify")
     assert result.exit_code == 1
     assert result.stderr.startswith("isocentre: 2 findings")
@@ -74,3 +71,13 @@ def test_a_copy_of_files_is_an_archive(tmp_path: Path, sqlite_url: str):
         assert connection.execute("SELECT count(*) FROM instance").fetchone() == (2,)
     connection.close()
     assert restored.json("export", ct(1).StudyInstanceUID, "--to", tmp_path / "out")["written"] == 2
+
+
+def test_an_index_that_is_lost_is_made_anew(tmp_path: Path):
+    run = Commands(write_config(tmp_path))
+    run.ok("import", write_files(tmp_path / "in", ct(1), ct(2), mr(1)))
+    for path in (tmp_path / "data").glob("index.db*"):
+        path.unlink()
+    assert run.json("db", "adopt") == {"stored": 3, "duplicates": 0, "conflicts": 0, "refused": {}}
+    assert run.json("db", "verify")["clean"]
+    assert run.ok("db", "adopt") == "0 instances taken in, 0 were there already, 0 conflicts\n"

@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.files import Commands, part10, write_files
 from tests.support.node import write_config
-from tests.support.samples import ct, mr, pydicom_files
+from tests.support.rot import rot
+from tests.support.samples import ct, encode, mr, pydicom_files
 
 STUDY = ct(1).StudyInstanceUID
 
@@ -68,12 +69,7 @@ def test_an_export_that_cannot_be_is_told(run: Commands, tmp_path: Path):
 
 def test_bytes_that_rotted_are_told(run: Commands, tmp_path: Path):  # T25
     run.ok("import", write_files(tmp_path / "in", ct(1), ct(2)))
-    for blob in (tmp_path / "data" / "blobs" / "instances").rglob("*"):
-        if blob.is_file():
-            content = blob.read_bytes()
-            blob.chmod(0o600)
-            blob.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-            break
+    rot(tmp_path / "data" / "blobs", encode(ct(1)), at=700)
     result = run("export", STUDY, "--to", tmp_path / "out")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == "isocentre: 1 instances could not be exported"  # behind the log
