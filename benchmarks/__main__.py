@@ -6,13 +6,16 @@ python -m benchmarks ingest retrieve    these two
 """
 
 import argparse
+import os
 import platform
 import tempfile
+import time
 from pathlib import Path
 
 from benchmarks import ingest, peers, query, retrieve, syncs
 from benchmarks.report import Table
 
+BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 PARTS = ("ingest", "query", "retrieve", "syncs")
 
 
@@ -22,6 +25,7 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}; all when none is named")
     parser.add_argument("--quick", action="store_true", help="a tenth of the instances")
     parser.add_argument("--folder", type=Path, help="where to work: the disk that is measured")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the page's marks")
     arguments = parser.parse_args()
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
@@ -30,10 +34,27 @@ def main() -> None:
         parser.error("dcmtk's storescu is needed as the sender (on Debian: apt-get install dcmtk orthanc)")
     with tempfile.TemporaryDirectory(prefix="isocentre-bench-", dir=arguments.folder) as folder:
         tables = run(Path(folder), arguments.parts or list(PARTS), quick=arguments.quick)
-    print(f"\n{platform.machine()}, Python {platform.python_version()}. In brackets: how many times better.")
-    for table in tables:
-        less = table.unit.startswith(("ms", "s "))
-        print("\n" + table.render(less_is_better=less))
+    text = render(tables)
+    print("\n" + text)
+    if arguments.write:
+        write(arguments.write, text)
+
+
+def render(tables: list[Table]) -> str:
+    """Return all tables, and what they were measured on, in Markdown."""
+    machine = f"{os.cpu_count()} cores {platform.machine()}, Python {platform.python_version()}"
+    parts = [f"{machine}, {time.strftime('%Y-%m-%d')}."]
+    parts += [table.render(less_is_better=table.unit.startswith(("ms", "s "))) for table in tables]
+    return "\n\n".join(parts)
+
+
+def write(page: Path, text: str) -> None:
+    """Replace what stands between the marks of `page`."""
+    before, mark, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (mark and end):
+        raise SystemExit(f"{page} has no marks {BEGIN} and {END}")
+    page.write_text(f"{before}{mark}\n{text}\n{end}{after}")
 
 
 def run(folder: Path, parts: list[str], *, quick: bool) -> list[Table]:
