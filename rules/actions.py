@@ -8,7 +8,7 @@ Example
 {'action': 'route', 'to': ['PACS'], 'alternate': 'PACS2'}
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any, TypeAlias
 
@@ -126,6 +126,11 @@ def peers(action: Action) -> tuple[str, ...]:
     if not isinstance(action, Route | Deidentify):
         return ()
     return (*action.to, action.alternate) if action.alternate else action.to
+
+
+def discards(actions: Iterable[Action]) -> bool:
+    """Tell whether one of `actions` discards."""
+    return any(isinstance(action, Discard) for action in actions)
 
 
 def plain(action: Action) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from rule_engine import ast
 
-from rules.actions import Deidentify, Discard, Infer, peers
+from rules.actions import Deidentify, Infer, discards, peers
 from rules.closures import add
 from rules.facts import Facts
 from rules.language import Condition, ConditionError, parse
@@ -151,7 +151,7 @@ class _Rule:
             ends.setdefault(rule.on, rule.name)
 
     def discarding(self) -> None:
-        if not any(isinstance(action, Discard) for action in self.rule.then):
+        if not discards(self.rule.then):
             return
         if self.rule.unknown is WhenUnknown.FIRE:
             self.note(("unknown",), "what discards may not fire when unknown", "hold or skip")

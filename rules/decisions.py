@@ -19,8 +19,9 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from rules import actions
 from rules.facts import Facts, clock_facts
-from rules.planning import Asking, Dropped, Origins, Planned, merge, plan
+from rules.planning import NOWHERE, Asking, Dropped, Origins, Planned, merge, plan
 from rules.program import Row
 from rules.ruleset import ORIGIN, Compilation, Compiled, Rule, RuleSet, WhenUnknown
 from rules.symbols import FIXED, On
@@ -150,7 +151,7 @@ def answer(
             continue
         truth = row[one.key]
         if truth is False:
-            decisions.append(_not_fired(one.rule.name))
+            decisions.append(_not_fired(one))
             continue
         if origins is None:
             origins = _origins(compiled, row, peers)
@@ -163,13 +164,26 @@ def answer(
 
 
 @lru_cache(maxsize=4096)
-def _not_fired(name: str) -> Decision:
-    return Decision(name, Outcome.NOT_FIRED)
+def _not_fired(one: Compiled) -> Decision:
+    return Decision(one.rule.name, Outcome.NOT_FIRED)
+
+
+@lru_cache(maxsize=4096)
+def _ready(one: Compiled) -> tuple[Decision, tuple[str, ...], bool]:
+    """Return what it comes to when a rule simply fires, the peers it names, and whether it discards."""
+    rule = one.rule
+    asked = tuple(dict.fromkeys(name for action in rule.then for name in actions.peers(action)))
+    planned, _ = plan(rule.then, Asking(rule.name, rule.priority), NOWHERE)
+    return Decision(rule.name, Outcome.FIRED, "", planned), asked, actions.discards(rule.then)
 
 
 def _decision(one: Compiled, truth: Any, now: datetime, origins: Origins) -> Decision:
     rule = one.rule
     if truth is True:
+        ready, asked, discards = _ready(one)
+        loops = any(origins.returns(peer) for peer in asked)
+        if rule.window is None and not loops and not (discards and origins.upload):
+            return ready
         return _fired(rule, Outcome.FIRED, "", now, origins)
     reason = truth.reason if isinstance(truth, Unknown) else "the condition is neither true nor false"
     match rule.unknown:

@@ -78,8 +78,12 @@ class Origins:
 
     def returns(self, peer: str) -> bool:
         """Tell whether delivering to `peer` would send it back."""
-        titles = (peer, self.peers.get(peer, peer))
-        return any(title.strip().casefold() in self.been for title in titles)
+        title = self.peers.get(peer, peer)
+        return peer.strip().casefold() in self.been or title.strip().casefold() in self.been
+
+
+NOWHERE = Origins((), "", {})
+"""Of what has been nowhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,9 +107,9 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Compiled:
-    """A rule with what decides it.
+    """A rule with what decides it; each is itself only, so that it serves as a key.
 
     Attributes
     ----------

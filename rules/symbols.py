@@ -95,9 +95,7 @@ FIXED: dict[str, Symbol] = {
         Symbol("origin.called_ae", _TEXT, about="AE title that the sender called"),
         Symbol("origin.address", _TEXT, about="network address of the sender"),
         Symbol("origin.user", _TEXT, about="who uploaded or imported it"),
-        Symbol(
-            "origin.path", _TEXT, True, about="AE titles and derivations that it went through, first to last"
-        ),
+        Symbol("origin.path", _TEXT, True, about="AE titles and derivations behind it, first to last"),
         Symbol("sop_class.name", _TEXT, about="name of the SOP class in PS3.6"),
         Symbol("sop_class.uid", _TEXT, vr="UI", about="UID of the SOP class"),
         Symbol("transfer_syntax.name", _TEXT, about="name of the transfer syntax in PS3.6"),

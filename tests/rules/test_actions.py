@@ -11,6 +11,7 @@ from rules.actions import (
     Infer,
     Route,
     Tag,
+    discards,
     from_plain,
     lacking,
     peers,
@@ -61,3 +62,8 @@ def test_peers():
     assert peers(ALL[0]) == ("A", "B", "C")
     assert peers(ALL[2]) == ("A",)
     assert peers(ALL[3]) == ()
+
+
+def test_discards():
+    assert discards(ALL)
+    assert not discards(ALL[:-1])
