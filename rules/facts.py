@@ -21,6 +21,7 @@ from pydicom._uid_dict import UID_dictionary
 
 from rules.symbols import WEEKDAYS, element_of, resolve
 from rules.unknown import Unknown
+from rules.values import clean
 
 __all__ = ["Facts", "Needs", "Unknown", "needs"]
 
@@ -79,10 +80,12 @@ def _safe(value: object) -> Any:
 def _plain(value: object) -> Any:
     if isinstance(value, Unknown):
         return {"unknown": value.reason, "absent": value.absent}
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int | float):  # JSON has no infinity, and no database takes its largest numbers
+        return value if -(2**53) < value < 2**53 else {"number": repr(value)}
     if isinstance(value, str):
-        return str.__str__(value)
+        return clean(value)
     for name, kind in _TYPES.items():
         if isinstance(value, kind):
             return {name: _written(value)}

@@ -188,16 +188,25 @@ _MAKERS: dict[Kind, Callable[[Symbol, object], Scalar | None]] = {
 }
 
 
+def clean(text: str) -> str:
+    """Return `text` without what no database takes as JSON: NUL, and halves of surrogate pairs."""
+    return str.__str__(text).strip(" \0").replace("\0", "\ufffd").encode("utf-8", "replace").decode("utf-8")
+
+
 def shown(value: object) -> object:
     """Return a value as plain data that a person reads, for a trace."""
     if isinstance(value, Unknown):
         return None
+    if isinstance(value, str):
+        return clean(value)
     if isinstance(value, tuple):
         return [shown(part) for part in value]
     if isinstance(value, frozenset):
         return sorted((shown(part) for part in value), key=str)
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() and abs(value) < 2**53 else float(value)
+        if abs(value) >= 2**53:
+            return str(value)
+        return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == time() else value.isoformat()
     return str(value) if isinstance(value, timedelta) else value

@@ -1,3 +1,4 @@
+import json
 from datetime import datetime
 
 from hypothesis import given, settings
@@ -76,6 +77,7 @@ def test_the_trace_agrees_with_the_decision(text, facts):
     rules = RuleSet((Rule("a", text, (Tag("x"),)),))
     decided = decide(rules, facts, NOON).plain()
     data = explain(rules, facts, NOON)
+    json.dumps(data, allow_nan=False)
     (found,) = data["decisions"]
     trace, when = found.pop("trace"), found.pop("when")
     assert data == decided

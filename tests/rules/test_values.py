@@ -139,4 +139,5 @@ def test_shown():
     assert shown(timedelta(hours=7)) == "7:00:00"
     assert shown(frozenset({"b", "a"})) == ["a", "b"]
     assert shown(Unknown("x")) is None
-    assert shown(Decimal("1e300")) == 1e300
+    assert shown(Decimal("1e4000")) == "1E+4000"
+    assert shown("a\0b\ud800") == "a\ufffdb?"
