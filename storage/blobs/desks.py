@@ -84,7 +84,8 @@ def _clear(folder: str, token: str) -> Dead | None:
             for name in os.listdir(desk):
                 os.unlink(f"{desk}/{name}")
             os.rmdir(desk)
-        os.unlink(desk + _LOCK)
+        with contextlib.suppress(FileNotFoundError):  # it left between our opening and locking
+            os.unlink(desk + _LOCK)
         return dead
     finally:
         os.close(lock)

@@ -36,8 +36,13 @@ class LogDesk:
         self._size = FIRST
         self._present: Segment | None = None
         self._ready: _Ready | None = None
-        os.mkdir(self.folder, 0o700)
-        sync_folder(root)
+        self._gone = False
+        try:
+            os.mkdir(self.folder, 0o700)
+            sync_folder(root)
+        except BaseException:
+            self.leave()
+            raise
 
     @property
     def is_inherited(self) -> bool:
@@ -47,6 +52,8 @@ class LogDesk:
     def append(self, area: str, buffers: Sequence[Buffer], length: int) -> str:
         """Append a blob and return its key; it is not synced yet. Raises OSError: then nothing was kept."""
         with self._lock:
+            if self._gone:  # a segment made now would be nobody's to look after
+                raise OSError("this process has left its log")
             segment = self._segment_for(length)
             place = segment.reserve(length)
             if place is None:
@@ -71,14 +78,16 @@ class LogDesk:
                 self._present = None
 
     def leave(self) -> None:
-        """Give back what was not used."""
+        """Append nothing more, and give back what was not used. The log of a parent process is left alone."""
+        if self.is_inherited:  # its segments are written by the parent, which may have held the lock
+            self._desk.leave()
+            return
         with self._lock:
+            self._gone = True
             present, self._present = self._present, None
             ready, self._ready = self._ready, None
-        if self.is_inherited:
-            return
-        if present is not None:
-            present.retire()
+            if present is not None:
+                present.retire()
         if ready is not None:
             with contextlib.suppress(OSError):
                 os.unlink(ready.wait())
@@ -112,8 +121,13 @@ class _Ready:
         self._folder = folder
         self._size = size
         self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._make, name="log-segment", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = threading.Thread(
+            target=self._make, name="log-segment", daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # the system gives no more threads
+            self._thread, self._error = None, OSError(f"log: {error}")
 
     def _make(self) -> None:
         try:
@@ -128,7 +142,8 @@ class _Ready:
 
     def wait(self) -> str:
         """Return the path of the segment once it is there. Raises OSError."""
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         if self._error is not None:
             raise self._error
         return self._path

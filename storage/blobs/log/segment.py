@@ -89,9 +89,12 @@ class Segment:
         return place
 
     def write(self, place: Place, key: str, buffers: Sequence[Buffer]) -> None:
-        """Write a blob where `reserve` said. Raises OSError."""
-        pieces: list[Buffer] = [pack(key, place.offset, place.length), *buffers]
-        offset, missing = place.offset, HEADER + place.length
+        """Write a blob where `reserve` said. Raises OSError.
+
+        The header comes last: whoever finds it while this process writes on, or after it was killed, finds
+        the whole blob behind it.
+        """
+        pieces, offset, missing = list(buffers), place.offset + HEADER, place.length
         while missing:
             done = os.pwritev(self.file, pieces[:1024], offset)
             offset += done
@@ -100,6 +103,7 @@ class Segment:
                 done -= len(pieces.pop(0))
             if done:
                 pieces[0] = memoryview(pieces[0])[done:]
+        os.pwrite(self.file, pack(key, place.offset, place.length), place.offset)
 
     def release(self) -> None:
         """Say that what was reserved has been written, or never will be."""

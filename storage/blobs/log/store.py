@@ -1,8 +1,10 @@
 """The receive log before a store of files, as one blob store: what a node on one machine receives into."""
 
 import contextlib
+import errno
 import heapq
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -20,7 +22,9 @@ from storage.blobs.log.reader import LogReader
 from storage.blobs.log.records import Place
 from storage.blobs.log.segment import erase, find, opened, records
 from storage.blobs.log.writer import SMALL, Budget, LogWriter
+from storage.errors import NotFound
 
+_NUMBER = re.compile(r"[0-9a-f]{1,8}")  # a segment; NFS leaves others there for a while
 _HELD = 64 << 20  # bytes in memory of all blobs that are being written
 
 
@@ -49,6 +53,7 @@ class ReceiveLog:
         self._desk: LogDesk | None = None
         self._budget = Budget(_HELD)
         self._sync = SharedSync(self._sync_segment)
+        self._doubtful: set[str] = set()  # segments whose sync has failed once
         self._left: dict[str, int] = {}  # live blobs in segments of which some were deleted
         try:
             make_root(self._root)
@@ -70,6 +75,8 @@ class ReceiveLog:
         with self._lock:
             desk = self._desk
             if desk is None or desk.is_inherited:
+                if desk is not None:
+                    desk.leave()
                 try:
                     desk = self._desk = LogDesk(self._root, self._clock)
                 except OSError as error:
@@ -77,7 +84,14 @@ class ReceiveLog:
             return desk
 
     def sync(self, keys: Iterable[str]) -> None:
-        """Return once these placed blobs are durable: one sync for each segment, shared by all who wait."""
+        """Return once these placed blobs are durable: one sync for each segment, shared by all who wait.
+
+        Raises
+        ------
+        NotFound
+            One of them is neither in the log nor a file.
+        OutOfSpace, Unavailable
+        """
         keys, files, segments = list(keys), [], set()
         for key in keys:
             place = Place.of(check_key(key))
@@ -89,15 +103,30 @@ class ReceiveLog:
             try:
                 self._sync(path)
             except FileNotFoundError:  # a restored blob, which is a file
-                files += [key for key in keys if (place := Place.of(key)) and self._path(place) == path]
+                files += self._restored(keys, path)
             except OSError as error:
                 self._give_up(path)
                 raise fault(error, "syncing the log") from error
         self._files.sync(files)
 
+    def _restored(self, keys: Sequence[str], path: str) -> list[str]:
+        """Return those of `keys` that belong to the segment at `path`, which is not there, but files."""
+        found = [key for key in keys if (place := Place.of(key)) and self._path(place) == path]
+        for key in found:
+            self._files.open(key).close()
+        return found
+
     def _sync_segment(self, path: str) -> None:
+        if path in self._doubtful:
+            # What failed may have been these blobs too, and Linux tells it to one caller only: the next
+            # sync of the same file succeeds without having written them.
+            raise OSError(errno.EIO, "an earlier failure")
         with opened(path, os.O_RDWR) as file:
-            os.fdatasync(file)
+            try:
+                os.fdatasync(file)
+            except OSError:
+                self._doubtful.add(path)
+                raise
 
     def _give_up(self, path: str) -> None:
         desk = self._desk
@@ -105,16 +134,22 @@ class ReceiveLog:
             desk.give_up(int(path.rpartition("/")[2], 16))
 
     def open(self, key: str) -> LogReader | FileReader:
-        """Open a placed blob. Raises NotFound."""
+        """Open a placed blob. Raises NotFound.
+
+        A file of that key, as backup writes it and a person puts it back, stands before what is in the log.
+        """
         place = Place.of(check_key(key))
-        if place is not None:
-            try:
-                reader = LogReader.open(self._path(place), place, key)
-            except OSError as error:
-                raise fault(error, "opening the log") from error
-            if reader is not None:
-                return reader
-        return self._files.open(key)  # as backup has written it
+        if place is None:
+            return self._files.open(key)
+        with contextlib.suppress(NotFound):
+            return self._files.open(key)
+        try:
+            reader = LogReader.open(self._path(place), place, key)
+        except OSError as error:
+            raise fault(error, "opening the log") from error
+        if reader is None:
+            raise NotFound(f"no blob has the key {key}")
+        return reader
 
     def delete(self, key: str) -> None:
         """Remove a blob; one that is not there is no error."""
@@ -155,7 +190,11 @@ class ReceiveLog:
         check_area(area)
         try:
             logs = [self._keys_of(token, area, after) for token in self._tokens()]
-            yield from heapq.merge(*logs, self._files.keys(area, after))
+            last = ""
+            for key in heapq.merge(*logs, self._files.keys(area, after)):
+                if key != last:  # else a file that was put back
+                    yield key
+                last = key
         except OSError as error:
             raise fault(error, "listing the log") from error
 
@@ -167,7 +206,8 @@ class ReceiveLog:
             names = os.listdir(f"{self._root}/{token}")
         except FileNotFoundError:
             return []
-        return [f"{self._root}/{token}/{name}" for name in sorted(names, key=lambda name: int(name, 16))]
+        numbers = sorted(int(name, 16) for name in names if _NUMBER.fullmatch(name))
+        return [f"{self._root}/{token}/{number:x}" for number in numbers]
 
     def _keys_of(self, token: str, area: str, after: str) -> Iterator[str]:
         for path in self._segments(token):
@@ -192,7 +232,8 @@ class ReceiveLog:
         try:
             for dead in clear_dead(self._root):
                 for path in self._segments(dead.token)[-3:]:
-                    found += self._salvage(path)
+                    with contextlib.suppress(FileNotFoundError):  # another deleted the last blob in it
+                        found += self._salvage(path)
                 with contextlib.suppress(OSError):
                     os.rmdir(f"{self._root}/{dead.token}")
         except OSError as error:

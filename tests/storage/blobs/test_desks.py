@@ -1,3 +1,4 @@
+import fcntl
 import multiprocessing
 import os
 import signal
@@ -98,3 +99,18 @@ def test_nobody_else_may_look(tmp_path):
     assert stat.S_IMODE(os.stat(desk.path).st_mode) == 0o700
     assert stat.S_IMODE(os.stat(f"{desk.path}.lock").st_mode) & 0o077 == 0
     desk.leave()
+
+
+def test_who_leaves_while_it_is_looked_at_is_not_dead(tmp_path, monkeypatch):
+    desk = Desk(str(tmp_path), KeyMaker())
+    real, asked = fcntl.flock, []
+
+    def flock(file, how):
+        asked.append(how)
+        if len(asked) == 2:  # the first is for the gate
+            desk.leave()
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert clear_dead(str(tmp_path)) == []
+    assert os.listdir(tmp_path / ".writing") == ["gate"]

@@ -99,3 +99,43 @@ def test_leaving_without_having_written_leaves_nothing(tmp_path, small):
     made = LogDesk(str(tmp_path))
     made.leave()
     assert sorted(os.listdir(tmp_path)) == [".writing"]
+
+
+def test_who_has_left_appends_no_more(tmp_path, small):
+    made = LogDesk(str(tmp_path))
+    made.append("instances", [b"x"], 1)
+    made.leave()
+    with pytest.raises(OSError, match="left"):  # nobody would look after what is there when it dies
+        made.append("instances", [b"y"], 1)
+    assert len(os.listdir(made.folder)) == 1
+
+
+def test_a_desk_that_cannot_be_made_leaves_nothing(tmp_path, monkeypatch):
+    def full(_folder):
+        raise OSError(28, "No space left on device")
+
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "sync_folder", full)
+        with pytest.raises(OSError, match="No space"):
+            LogDesk(str(tmp_path))
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert os.listdir(tmp_path) == [".writing"]
+    assert os.listdir(tmp_path / ".writing") == ["gate"]
+
+
+def test_without_a_thread_to_prepare_a_segment_nothing_is_kept_and_nothing_lost(desk, monkeypatch):
+    first = desk.append("instances", [b"first"], 5)
+
+    def none(_thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none)
+        kept = [desk.append("instances", [bytes(BLOCK)], BLOCK) for _ in range(7)]  # the last that fits
+        with pytest.raises(OSError, match="thread"):
+            desk.append("instances", [bytes(BLOCK)], BLOCK)
+    after = desk.append("instances", [b"after"], 5)
+    assert content(desk, after) == b"after"
+    assert content(desk, first) == b"first"
+    assert all(content(desk, key) == bytes(BLOCK) for key in kept)

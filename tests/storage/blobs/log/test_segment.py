@@ -58,6 +58,23 @@ def test_more_buffers_than_one_call_takes(segment):
     segment.retire()
 
 
+def test_a_header_is_there_only_when_all_of_its_blob_is(segment, monkeypatch):
+    whole = os.pwritev
+
+    def half(file, buffers, offset):
+        monkeypatch.setattr(os, "pwritev", broken)
+        return whole(file, [b"".join(buffers)[:5000]], offset)
+
+    def broken(_file, _buffers, _offset):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "pwritev", half)
+    with pytest.raises(OSError, match="Input/output"):
+        keep(segment, b"x" * (3 * BLOCK))
+    with opened(segment.path) as file:
+        assert list(records(file)) == []
+
+
 def test_it_is_full_when_it_is(segment):
     assert segment.has_room(SIZE - BLOCK - 256)
     assert not segment.has_room(SIZE - BLOCK - 255)

@@ -2,11 +2,12 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
 from storage.blobs.filesystem import FilesystemStore
-from storage.blobs.log.records import BLOCK, Place
+from storage.blobs.log.records import BLOCK, HEADER, Place
 from storage.blobs.log.store import ReceiveLog
 from storage.errors import NotFound, Unavailable
 
@@ -109,6 +110,69 @@ def test_a_sync_that_fails_is_told_and_its_segment_used_no_more(store, monkeypat
             store.sync([key])
     after = keep(store, b"after")
     assert Place.of(after).segment != Place.of(first).segment
+
+
+def test_what_lay_beside_it_is_not_called_durable_either(store, monkeypatch):
+    keys = []
+    for _ in range(2):
+        writer = store.create()
+        writer.write([b"lost"])
+        keys.append(writer.place())
+
+    def broken(_file):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", broken)
+        with pytest.raises(Unavailable):
+            store.sync(keys[:1])
+    with pytest.raises(Unavailable):  # the kernel would say now that all is well: it tells an error once
+        store.sync(keys[1:])
+
+
+def test_what_is_gone_is_not_called_durable(tmp_path):
+    store = ReceiveLog(tmp_path / "blobs", clock=lambda: 0.0)
+    keep(store, bytes(3 << 20))  # a file: its folder is there to be synced
+    key = keep(store, b"small")
+    segment_of(store, key).unlink()
+    with pytest.raises(NotFound):
+        store.sync([key])
+    store.close()
+
+
+def test_a_file_that_was_put_back_stands_before_what_rotted_in_the_log(store, tmp_path):
+    key = keep(store, b"right")
+    with segment_of(store, key).open("r+b") as file:
+        file.seek(Place.of(key).offset + HEADER)
+        file.write(b"wrong")
+    assert content(store, key) == b"wrong"
+    path = tmp_path / "blobs" / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"right")
+    assert content(store, key) == b"right"
+    assert list(store.keys()) == [key]
+
+
+def test_what_the_filesystem_leaves_in_the_folder_of_a_log_is_no_segment(tmp_path):
+    keys = _die(tmp_path / "blobs")
+    (tmp_path / "blobs" / ".log" / Place.of(keys[0]).token / ".nfs000000000001").touch()
+    store = ReceiveLog(tmp_path / "blobs")
+    assert list(store.keys()) == sorted(keys)
+    assert store.recover() == sorted(keys)
+    store.close()
+
+
+def test_a_segment_that_another_process_removes_meanwhile_does_not_stop_a_start(tmp_path, monkeypatch):
+    keys = _die(tmp_path / "blobs")
+    store = ReceiveLog(tmp_path / "blobs")
+    there = store._segments
+    monkeypatch.setattr(store, "_segments", lambda token: [*there(token), f"{tmp_path}/gone"])
+    assert store.recover() == sorted(keys)
+    store.close()
+
+
+def segment_of(store, key):
+    return Path(store._path(Place.of(key)))
 
 
 CHILD = """
