@@ -37,7 +37,10 @@ audit = Table(
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a study, series or instance, for those who follow."""
+    """Something that happened to a study, series or instance, for those who follow.
+
+    That an instance came is no event of its own: the table of arrivals says it, at half the cost.
+    """
 
     at: datetime
     kind: str

@@ -169,7 +169,6 @@ class _Batch:
         return self._traced(each, known, Recorded(Verdict.CONFLICT, known.blob, known.transfer_syntax_uid))
 
     def _stored(self, each: Arrival, known: _Known, home: KnownSeries) -> Recorded:
-        self._events.append(_event("instance.stored", each))
         patient = patient_of(each)
         conflict = not home.study.patient.agrees(patient)
         if conflict:

@@ -39,9 +39,8 @@ def test_the_origin_is_kept_with_it(running_node: Running) -> None:
     with call(running_node.port, request(calling="CT1")) as channel:
         store(channel, encode(dataset), str(dataset.SOPInstanceUID))
     with running_node.node.archive.read() as tx:
-        (event,) = [each for each in tx.events.list() if each.kind == "instance.stored"]
-    assert event.sop_instance_uid == dataset.SOPInstanceUID
-    assert Way.DIMSE == "dimse"
+        found = tx.connection.exec_driver_sql("SELECT way, calling_ae, called_ae, address FROM arrival").all()
+    assert [tuple(row) for row in found] == [(Way.DIMSE, "CT1", "ISOCENTRE", "127.0.0.1")]
 
 
 def test_the_same_again_is_success_and_another_content_is_kept_beside(running_node: Running) -> None:
