@@ -25,6 +25,12 @@ from storage.blobs.protocol import BlobStore
 
 MIB = 1 << 20
 
+CRASH_LEAVES = 50
+"""Blobs without a record that a crash may have left: one for each association that waited for its commit.
+
+More of them, and somebody has put an older copy of the database back: then they were acknowledged.
+"""
+
 _log = structlog.get_logger()
 
 
@@ -57,8 +63,13 @@ class Node:
         self.callers = Callers(archive)
 
     @classmethod
-    def open(cls, config: Config) -> Self:
+    def open(cls, config: Config, *, recovering: bool = True) -> Self:
         """Open the archive, bring its schema up to this program's, and clear what dead processes left.
+
+        Parameters
+        ----------
+        recovering
+            False to leave all blobs where they are, whether they have a record or not.
 
         Raises
         ------
@@ -72,7 +83,8 @@ class Node:
             opened.callback(archive.close)
             opened.callback(blobs.close)
             archive.upgrade()
-            recover(archive, blobs)
+            if recovering:
+                recover(archive, blobs)
             node = cls(config, archive, blobs)
             opened.pop_all()
             return node
@@ -105,7 +117,8 @@ def open_storage(config: Config) -> tuple[Archive, BlobStore]:
 def recover(archive: Archive, blobs: BlobStore) -> None:
     """Drop blobs that were placed by a process which died before their record was committed.
 
-    Nobody was told that they are kept.
+    Nobody was told that they are kept. But when there are more than a crash leaves, none is dropped: a person
+    decides.
     """
     keys = blobs.recover()
     if not keys:
@@ -113,6 +126,10 @@ def recover(archive: Archive, blobs: BlobStore) -> None:
     archive.settle()
     with archive.read() as tx:
         orphans = set(keys) - tx.instances.by_blob_keys(keys)
+    if len(orphans) > CRASH_LEAVES:
+        advice = "an older database? isocentre db adopt takes them in"
+        _log.error("blobs.unrecorded", placed=len(keys), unrecorded=len(orphans), advice=advice)
+        return
     for key in orphans:
         blobs.delete(key)
     _log.info("blobs.recovered", placed=len(keys), dropped=len(orphans))

@@ -60,7 +60,8 @@ def verify(config: Config, out: Output) -> None:
 @json_option
 def adopt(config: Config, out: Output) -> None:
     """Take in blobs that no record refers to, as after restoring an older database. Stop the node before."""
-    with opened(config) as node, out.progress("Adopting", 0) as advance:
+    # What is to be taken in must not be taken for what a crash has left.
+    with opened(config, recovering=False) as node, out.progress("Adopting", 0) as advance:
         done = take_in(node.archive, node.blobs, node.ingest, lambda more: advance(more, 0))
     words = (
         f"{done.stored} instances taken in, {done.duplicates} were there already, {done.conflicts} conflicts"

@@ -8,9 +8,9 @@ from node.root import Node
 
 
 @contextmanager
-def opened(config: Config) -> Iterator[Node]:
-    """Open the node that `config` describes, and close it when the command is done."""
-    node = Node.open(config)
+def opened(config: Config, *, recovering: bool = True) -> Iterator[Node]:
+    """Open the node that `config` describes (see `Node.open`), and close it when the command is done."""
+    node = Node.open(config, recovering=recovering)
     try:
         yield node
     finally:

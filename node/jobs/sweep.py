@@ -14,12 +14,13 @@ import structlog
 
 from node.core import clock
 from node.jobs.task import Hopeless, Task
+from node.root import CRASH_LEAVES
 from storage.verify import AREAS
 
 BOOKMARK = "sweep"
 _AGE = timedelta(hours=25)  # a day for the longest writing of a blob, an hour for its record
-_MANY = 50  # orphans; a crash leaves one for each association at most, and the next start removes those
 _PAGE = 500
+_REMEMBERED = 50  # jobs that stopped
 
 _log = structlog.get_logger()
 
@@ -37,12 +38,12 @@ def run(task: Task) -> None:
     sweep = _Sweep(task, {} if full else mark["after"], now - _AGE)
     refused = mark.get("refused", [])
     confirmed = task.job.id in refused  # it runs again, so a person has retried it
-    orphans = sweep.orphans(None if confirmed else _MANY)
-    if len(orphans) > _MANY and not confirmed:
-        _remember(task, mark | {"refused": [*refused, task.job.id][-_MANY:]}, now)
+    orphans = sweep.orphans(None if confirmed else CRASH_LEAVES)
+    if len(orphans) > CRASH_LEAVES and not confirmed:
+        _remember(task, mark | {"refused": [*refused, task.job.id][-_REMEMBERED:]}, now)
         raise Hopeless(
-            f"more than {_MANY} blobs have no record; was an older copy of the database put back? Nothing "
-            f"was removed. See isocentre db verify; isocentre jobs retry {task.job.id} removes them"
+            f"more than {CRASH_LEAVES} blobs have no record; was an older copy of the database put back? "
+            f"Nothing was removed. isocentre db adopt takes them in; isocentre jobs retry {task.job.id} removes them"
         )
     for key in orphans:
         task.check()

@@ -48,18 +48,18 @@ def adopt(
         Called with the number of blobs looked at.
     """
     done = Adopted()
-    keys = iter(list(blobs.keys()))  # before the first is taken in anew, under a new key
+    keys = blobs.keys()  # it may come to those taken in anew: they have their record then
     while page := list(islice(keys, _AT_ONCE)):
         with archive.read() as tx:
             known = tx.instances.by_blob_keys(page)
         for key in page:
             if key not in known:
-                _adopt_one(key, blobs, ingest, done)
+                _adopt_one(key, archive, blobs, ingest, done)
         advance(len(page))
     return done
 
 
-def _adopt_one(key: str, blobs: BlobStore, ingest: Ingest, done: Adopted) -> None:
+def _adopt_one(key: str, archive: Archive, blobs: BlobStore, ingest: Ingest, done: Adopted) -> None:
     try:
         with blobs.open(key) as reader:
             outcome = ingest.take_file(_Stream(reader), ADOPTED)
@@ -74,7 +74,10 @@ def _adopt_one(key: str, blobs: BlobStore, ingest: Ingest, done: Adopted) -> Non
         done.duplicates += 1
     else:
         done.conflicts += 1
-    blobs.delete(key)
+    with archive.read() as tx:
+        mine = tx.instances.by_blob_keys([key])
+    if not mine:  # else whoever received it was not stopped, and has recorded it meanwhile
+        blobs.delete(key)
 
 
 class _Stream:

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from node.config import Config, load
 from node.core.errors import UserError
-from node.root import Node, recover
+from node.root import CRASH_LEAVES, Node, recover
 from storage.archive import Archive
 from storage.errors import StorageError
 from storage.records.arrival import Origin, Way
@@ -109,13 +109,14 @@ def test_what_a_dead_process_placed_without_a_record_is_dropped(tmp_path: Path, 
 
 
 class Recovered:
-    """A blob store that finds one placed blob of a dead process."""
+    """A blob store that finds placed blobs of dead processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 1) -> None:
+        self.count = count
         self.deleted: list[str] = []
 
     def recover(self) -> list[str]:
-        return ["instances/2026/0301/1200/x-0"]
+        return [f"instances/2026/0301/1200/x-{n}" for n in range(self.count)]
 
     def delete(self, key: str) -> None:
         self.deleted.append(key)
@@ -149,6 +150,20 @@ def test_what_nobody_committed_is_dropped_on_both_databases(archive: Archive):
     blobs = Recovered()
     recover(archive, blobs)  # type: ignore[arg-type]
     assert blobs.deleted == blobs.recover()
+
+
+def test_more_than_a_crash_leaves_is_left_to_a_person(archive: Archive):
+    blobs = Recovered(CRASH_LEAVES + 1)  # as after putting an older copy of the database back
+    recover(archive, blobs)  # type: ignore[arg-type]
+    assert blobs.deleted == []
+
+
+def test_a_node_can_be_opened_without_dropping_anything(tmp_path: Path, archive_url: str):
+    config = config_of(tmp_path, archive_url)
+    command = [sys.executable, "-c", DYING, str(config.data_dir)]
+    died = subprocess.run(command, capture_output=True, text=True, check=False)
+    with Node.open(config, recovering=False) as node:
+        assert has(node.blobs, died.stdout.strip())
 
 
 def test_it_is_closed_with_everything_written(tmp_path: Path, archive_url: str):

@@ -2,6 +2,8 @@ import contextlib
 import json
 import shutil
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,3 +83,28 @@ def test_an_index_that_is_lost_is_made_anew(tmp_path: Path):
     assert run.json("db", "adopt") == {"stored": 3, "duplicates": 0, "conflicts": 0, "refused": {}}
     assert run.json("db", "verify")["clean"]
     assert run.ok("db", "adopt") == "0 instances taken in, 0 were there already, 0 conflicts\n"
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from node.config import load
+from node.root import Node
+from storage.records.arrival import Origin, Way
+node = Node.open(load(Path(sys.argv[1]), {}))
+for path in sorted(Path(sys.argv[2]).iterdir()):
+    print(node.ingest.take_file(path, Origin(Way.IMPORT)).verdict, flush=True)
+os._exit(9)
+"""
+
+
+def test_what_a_killed_process_kept_is_taken_in_though_its_index_is_lost(tmp_path: Path):
+    run = Commands(write_config(tmp_path))
+    folder = write_files(tmp_path / "in", ct(1), ct(2))
+    done = subprocess.run(
+        [sys.executable, "-c", DYING, run.config, folder], stdout=subprocess.PIPE, text=True, check=False
+    )
+    assert done.stdout.split() == ["stored", "stored"]
+    for path in (tmp_path / "data").glob("index.db*"):
+        path.unlink()
+    assert run.json("db", "adopt")["stored"] == 2

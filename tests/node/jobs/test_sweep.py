@@ -77,7 +77,7 @@ def test_everything_is_looked_at_again_once_in_a_round(node: Node, monkeypatch: 
 def test_an_older_database_costs_no_images_until_a_person_says_so(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(sweep, "_MANY", 2)
+    monkeypatch.setattr(sweep, "CRASH_LEAVES", 2)
     lost = [orphan(node) for _ in range(3)]
     number = enqueue(node, "sweep")
     task = Task(node, claim(node, "sweep"))

@@ -1,11 +1,14 @@
 import hashlib
+from dataclasses import replace
 
 from sqlalchemy import text
 
 from node.root import Node
 from node.services.adopting import ADOPTED, adopt
-from node.services.ingest import Claim
-from storage.records.arrival import Origin, Verdict, Way
+from node.services.ingest import Claim, Ingest, Outcome
+from storage.records.arrival import Arrival, BlobRef, Origin, Verdict, Way
+from tests.support.arrivals import arrival, put
+from tests.support.files import part10
 from tests.support.samples import BIG, EXPLICIT, ct, encode
 
 SCANNER = Origin(Way.DIMSE, "CT1", "ISOCENTRE", "10.0.0.1")
@@ -72,3 +75,26 @@ def test_what_cannot_be_read_stays_where_it_is(node: Node):
     done = adopt(node.archive, node.blobs, node.ingest)
     assert done.refused == {key: "no DICOM file"}
     assert list(node.blobs.keys()) == [key]
+
+
+class Meanwhile(Ingest):
+    """A way in, before which a receiver commits the record of the blob that is being adopted."""
+
+    def __init__(self, node: Node, arrival: Arrival) -> None:
+        self.node, self.arrival = node, arrival
+
+    def take_file(self, source, origin: Origin) -> Outcome:
+        put(self.node.archive, self.arrival)
+        return self.node.ingest.take_file(source, origin)
+
+
+def test_a_blob_that_gets_its_record_meanwhile_stays(node: Node):
+    dataset = ct(1)
+    head, body = part10(dataset)[: -len(encode(dataset))], encode(dataset)
+    writer = node.blobs.create()
+    writer.write([head, body])
+    blob = BlobRef(writer.place(), len(head), len(body), hashlib.sha256(body).hexdigest())
+    node.blobs.sync([blob.key])
+    late = replace(arrival(blob=blob), sop_instance_uid=str(dataset.SOPInstanceUID))
+    adopt(node.archive, node.blobs, Meanwhile(node, late))
+    assert list(node.blobs.keys()) == [blob.key]
