@@ -43,7 +43,8 @@ def run(task: Task) -> None:
         _remember(task, mark | {"refused": [*refused, task.job.id][-_REMEMBERED:]}, now)
         raise Hopeless(
             f"more than {CRASH_LEAVES} blobs have no record; was an older copy of the database put back? "
-            f"Nothing was removed. isocentre db adopt takes them in; isocentre jobs retry {task.job.id} removes them"
+            "Nothing was removed. isocentre db adopt takes them in; "
+            f"isocentre jobs retry {task.job.id} removes them"
         )
     for key in orphans:
         task.check()
