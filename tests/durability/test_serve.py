@@ -16,7 +16,7 @@ from tests.support.serving import Start, family, gone, serve
 def test_what_was_acknowledged_is_there_and_no_process_is_left(
     tmp_path: Path, archive_url: str, start_process: Start, how: str
 ) -> None:
-    config = write_config(tmp_path, archive_url, dicom={"processes": 2, "drain_timeout": 5})
+    config = write_config(tmp_path, archive_url, dicom={"processes": 2, "drain_timeout": 1})
     process = serve(start_process, config)
     pids = list(family(process))
     assert len(pids) == 5
@@ -37,7 +37,7 @@ def test_what_was_acknowledged_is_there_and_no_process_is_left(
     assert burst.refused == []
     assert 50 <= len(burst.acknowledged) < 8000
     assert_kept(process.config, burst.acknowledged)
-    again = serve(start_process, config)
+    again = start_process(config)
     assert_kept(again.config, burst.acknowledged)
     assert again.stop() == 0
     assert_clean(config)
