@@ -21,6 +21,8 @@ from scu.wire.link import A_ABORT, A_ASSOCIATE_RQ, ASSOCIATE_MAX
 WAITING_MAX = 1024
 """Connections that may wait at once."""
 
+_FULL_SECONDS = 0.1
+
 _HEADER = struct.Struct(">BxL")
 _UNRECOGNIZED = struct.pack(">BxLxxBB", A_ABORT, 4, 2, 1)  # PS3.8 9.3.8: provider, unrecognized PDU
 _INVALID = struct.pack(">BxLxxBB", A_ABORT, 4, 2, 6)  # provider, invalid PDU parameter value
@@ -116,9 +118,15 @@ class Lobby:
                 return
             except OSError as error:  # out of descriptors: the oldest makes room
                 _log.error("lobby.full", error=error.strerror or str(error), waiting=len(self._guests))
+                if not self._guests:
+                    time.sleep(_FULL_SECONDS)  # the listener stays readable: else we would ask without end
                 self._evict()
                 return
-            self._welcome(sock, str(address[0]), context)
+            try:
+                self._welcome(sock, str(address[0]), context)
+            except (OSError, ValueError) as error:  # it went before it was looked at
+                sock.close()
+                _log.info("lobby.dropped", address=str(address[0]), why=type(error).__name__)
 
     def _welcome(self, sock: socket.socket, address: str, context: ssl.SSLContext | None) -> None:
         if len(self._guests) >= WAITING_MAX:
@@ -127,6 +135,7 @@ class Lobby:
         with contextlib.suppress(OSError):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if context is not None:
+            sock.getpeername()  # raises for one that is gone; wrapping it would, too, and leave it open
             sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
         guest = Guest(sock, address, time.monotonic() + self._timeout, shaking_hands=context is not None)
         self._guests[sock] = guest

@@ -76,7 +76,7 @@ class Server:
     def _end_idle(self, since: float) -> None:
         for session in self._sessions:
             if since == float("inf") or (not session.busy and session.last_active < since):
-                session.channel.link.close()
+                session.channel.link.hang_up()
 
     def _listen(self, shared: bool) -> list[tuple[socket.socket, ssl.SSLContext | None]]:
         config = self._config
@@ -100,7 +100,11 @@ class Server:
         thread = threading.Thread(target=self._associate, args=(guest,), name="assoc", daemon=True)
         with self._lock:
             self._threads.add(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError:  # the system gives no more threads
+            self._leave(thread, guest.address)
+            self._turn_away(guest, admission.TOO_MANY)
 
     def _reserve(self, address: str) -> admission.Rejection | None:
         with self._lock:
@@ -135,12 +139,15 @@ class Server:
             self._log.exception("association.broke", address=guest.address)
         finally:
             guest.sock.close()
-            with self._lock:
-                self._threads.discard(threading.current_thread())
-                self._addresses[guest.address] -= 1
-                if not self._addresses[guest.address]:
-                    del self._addresses[guest.address]
-                self._ended.notify_all()
+            self._leave(threading.current_thread(), guest.address)
+
+    def _leave(self, thread: threading.Thread, address: str) -> None:
+        with self._lock:
+            self._threads.discard(thread)
+            self._addresses[address] -= 1
+            if not self._addresses[address]:
+                del self._addresses[address]
+            self._ended.notify_all()
 
 
 def _bind(host: str, port: int, shared: bool) -> socket.socket:

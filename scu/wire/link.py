@@ -234,6 +234,14 @@ class Link:
         with contextlib.suppress(LinkClosed, LinkTimeout):
             self.send([struct.pack(">BxLxxBB", A_ABORT, 4, source, reason)])
 
+    def hang_up(self) -> None:
+        """End the connection from another thread: the one that works in it wakes, and closes it.
+
+        Closing it from here could give its descriptor to another connection under that thread's hands.
+        """
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # that of SSLSocket goes on in plain text
+
     def close(self) -> None:
         """Close the connection; wakes a thread that waits in it."""
         with contextlib.suppress(OSError):

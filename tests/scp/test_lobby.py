@@ -11,6 +11,7 @@ import pytest
 from scp import lobby as module
 from scp.lobby import Guest, Lobby
 from scu.wire.link import ASSOCIATE_MAX
+from tests.support.certificates import Certificates
 
 RQ = struct.pack(">BxL", 1, 10) + b"0123456789"
 
@@ -125,3 +126,42 @@ def test_closing_takes_nobody_more_and_drops_who_waits() -> None:
         at.thread.join(5)
         with pytest.raises(ConnectionError):
             at.connect()
+
+
+def test_who_resets_a_tls_connection_before_it_is_looked_at_harms_nobody(certificates: Certificates) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = listener.getsockname()
+    with socket.create_connection(address, 5) as scanner:  # of ports, not of patients
+        scanner.sendall(b"x")
+        scanner.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    guests: queue.Queue[Guest] = queue.Queue()
+    lobby = Lobby([(listener, certificates.server_context())], 10.0, guests.put)
+    thread = threading.Thread(target=lobby.run)
+    thread.start()
+    client = certificates.client_context()
+    with client.wrap_socket(socket.create_connection(address, 5), server_hostname="localhost") as sock:
+        sock.sendall(RQ)
+        guests.get(timeout=5).sock.close()
+    lobby.close()
+    thread.join(5)
+
+
+def test_without_descriptors_and_guests_it_waits_instead_of_asking_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+    accept = socket.socket.accept
+
+    def none_left(listener: socket.socket) -> tuple[socket.socket, object]:
+        asked.append(time.monotonic())
+        if len(asked) < 4:
+            raise OSError(24, "Too many open files")
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", none_left)
+    paused: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", paused.append)
+    with door() as at, at.connect() as sock:
+        sock.sendall(RQ)
+        at.guest().sock.close()
+    assert len(paused) == 3

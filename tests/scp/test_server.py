@@ -32,6 +32,27 @@ def test_no_more_associations_than_configured_and_the_slot_is_free_after(start_n
     assert _eventually_answers(node.port)
 
 
+def test_without_a_thread_for_one_the_others_go_on(
+    start_node: StartNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = start_node(dicom={"max_associations": 1})
+    start = threading.Thread.start
+
+    def none_left(thread: threading.Thread) -> None:
+        if thread.name == "assoc":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", none_left)
+        for _ in range(3):
+            with pytest.raises(AssociationRejected) as told, call(node.port):
+                pass
+            assert (told.value.result, told.value.source, told.value.reason) == (2, 3, 2)
+    with call(node.port) as channel:
+        assert echo(channel) == 0
+
+
 def test_one_address_cannot_take_all(start_node: StartNode) -> None:
     node = start_node(dicom={"max_associations_per_address": 1})
     with call(node.port), pytest.raises(AssociationRejected), call(node.port):

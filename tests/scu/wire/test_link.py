@@ -220,6 +220,26 @@ def test_writing_to_a_closed_connection_is_a_closed_link(pair: tuple[Link, socke
         flood(link)
 
 
+def test_hanging_up_wakes_a_waiting_reader_and_leaves_it_its_descriptor(
+    pair: tuple[Link, socket.socket],
+) -> None:
+    link, _ = pair
+    ends: list[WireError] = []
+
+    def read() -> None:
+        try:
+            link.next_pdu()
+        except WireError as error:
+            ends.append(error)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    link.hang_up()
+    thread.join(5)
+    assert isinstance(ends[0], LinkClosed)
+    assert link.sock.fileno() >= 0
+
+
 def test_close_wakes_a_waiting_reader(pair: tuple[Link, socket.socket]) -> None:
     link, _ = pair
     caught: list[WireError] = []
