@@ -53,7 +53,7 @@ class Ingest:
         space = Space(blobs, floor=free_floor, held=BUFFER)
         self._tools = Tools(
             blobs=blobs,
-            recorder=Recorder(blobs, archive.commits(blobs) if commits is None else commits),
+            recorder=Recorder(archive, blobs, archive.commits(blobs) if commits is None else commits),
             quarantine=Quarantine(archive, blobs, space),
             space=space,
             buffers=Buffers(),

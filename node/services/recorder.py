@@ -7,6 +7,8 @@ from threading import Lock
 import structlog
 
 from node.intake.compare import COMPARE_MAX, same_content
+from node.services.mending import mend
+from storage.archive import Archive
 from storage.blobs.protocol import BlobStore
 from storage.commit import GroupCommit
 from storage.errors import InDoubt, StorageError
@@ -18,7 +20,8 @@ _log = structlog.get_logger()
 class Recorder:
     """Records arrivals, and deletes the blobs of those that need none. Safe for use by many threads."""
 
-    def __init__(self, blobs: BlobStore, commits: GroupCommit) -> None:
+    def __init__(self, archive: Archive, blobs: BlobStore, commits: GroupCommit) -> None:
+        self._archive = archive
         self._blobs = blobs
         self._commits = commits
         self._comparing = Lock()  # one comparison at a time: each holds two datasets
@@ -27,7 +30,8 @@ class Recorder:
         """Return once `arrival` is durable, or known to be what the archive has.
 
         Other bytes under a known SOP Instance UID are a duplicate when they say the same, as in another
-        transfer syntax; else they are kept beside the first as a conflict.
+        transfer syntax; else they are kept beside the first as a conflict. A duplicate of what was lost or
+        changed in the store takes its place.
 
         Raises
         ------
@@ -42,14 +46,22 @@ class Recorder:
                     recorded = replace(recorded, verdict=Verdict.DUPLICATE)
                 else:
                     recorded = self._commits.record(replace(arrival, as_conflict=True))
+            is_kept = self._is_kept(arrival, recorded)
         except InDoubt:
             raise
         except Exception:
             self.delete(key)
             raise
-        if recorded.verdict is Verdict.DUPLICATE and recorded.existing and recorded.existing.key != key:
+        if not is_kept:
             self.delete(key)
         return recorded.verdict
+
+    def _is_kept(self, arrival: Arrival, recorded: Recorded) -> bool:
+        """Tell whether a record refers to the blob of `arrival`."""
+        known = recorded.existing
+        if recorded.verdict is not Verdict.DUPLICATE or known is None or known.key == arrival.blob.key:
+            return True
+        return mend(self._archive, self._blobs, known, arrival)
 
     def delete(self, key: str) -> None:
         """Delete a blob that no record refers to. If that fails, `isocentre db verify` will find it."""

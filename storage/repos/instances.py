@@ -3,11 +3,12 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select, union_all
+from sqlalchemy import Connection, func, select, union_all, update
 
+from storage.records.arrival import BlobRef
 from storage.records.objects import StoredInstance
 from storage.records.tables import conflict, instance, quarantine, series, study
-from storage.repos.rows import blob_of
+from storage.repos.rows import blob_of, blob_values
 
 _SELECT = (
     select(
@@ -39,7 +40,7 @@ _KEYS_AT_ONCE = 2000  # SQLite takes 32,766 parameters a statement, and each key
 
 
 class InstancesRepo:
-    """The table of instances; `storage.repos.arrivals` writes it."""
+    """The table of instances; `storage.repos.arrivals` fills it."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -83,6 +84,14 @@ class InstancesRepo:
     def count(self) -> int:
         """Return how many instances there are."""
         return self._connection.execute(select(func.count()).select_from(instance)).scalar_one()
+
+    def replace_blob(self, old: BlobRef, new: BlobRef) -> bool:
+        """Let every record that refers to `old` refer to `new`, the same content; return whether any did."""
+        changed = 0
+        for table in (instance, conflict):
+            mine = (table.c.blob_key == old.key) & (table.c.digest == new.digest)
+            changed += self._connection.execute(update(table).where(mine).values(blob_values(new))).rowcount
+        return changed > 0
 
     def by_blob_keys(self, keys: Collection[str]) -> set[str]:
         """Return those of `keys`, of any number, that an instance, conflict or quarantine refers to."""

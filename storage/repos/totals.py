@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import Enum
 
-from sqlalchemy import Connection, distinct, func, select
+from sqlalchemy import Connection, distinct, exists, func, select
 
 from storage.records.tables import arrival, conflict, event, instance, quarantine, study
 from storage.records.totals import Totals, Traffic
 
 DAMAGED = "instance.damaged"
 """Kind of the event that records an instance whose bytes are missing or changed."""
+
+MENDED = "instance.mended"
+"""Kind of the event that records that the same instance was sent again and took the place of its bytes."""
 
 
 class Part(Enum):
@@ -35,7 +38,15 @@ class TotalsRepo:
         studies = select(func.count(), func.coalesce(func.sum(study.c.number_of_instances), 0))
         count, instances = self._connection.execute(studies.select_from(study)).one()
         undecided = select(func.count()).select_from(conflict).where(conflict.c.resolved_at.is_(None))
-        damaged = select(func.count(distinct(event.c.sop_instance_uid))).where(event.c.kind == DAMAGED)
+        later = event.alias()
+        mended = exists().where(
+            later.c.sop_instance_uid == event.c.sop_instance_uid,
+            later.c.kind == MENDED,
+            later.c.id > event.c.id,
+        )
+        damaged = select(func.count(distinct(event.c.sop_instance_uid))).where(
+            event.c.kind == DAMAGED, ~mended
+        )
         return Totals(
             studies=count,
             instances=int(instances),

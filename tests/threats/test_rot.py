@@ -71,6 +71,14 @@ def test_one_instance_fails_everywhere_and_by_name(
     assert report["blobs"] == 5
 
 
+def test_what_rotted_is_whole_again_when_it_is_sent_again(process: NodeProcess) -> None:
+    assert set(_get(process).instances) == OTHERS
+    fill(process.port, [ct(3)])
+    assert set(_get(process).instances) == {*OTHERS, ROTTEN}
+    assert process.stop() == 0
+    assert verify(process.config_path)["clean"]
+
+
 def _check_export(process: NodeProcess, folder: Path) -> None:
     done = isocentre(process.config_path, "export", STUDY, "--to", str(folder), "--json")
     assert done.returncode == 1

@@ -20,8 +20,8 @@ def arrival(bench: Bench, dataset, syntax: str = EXPLICIT) -> Arrival:
     return Arrival(uid, CT_CLASS, study, series, syntax, attributes, blob, ORIGIN, now())
 
 
-def recorder(bench: Bench) -> Recorder:
-    return Recorder(bench.blobs, bench.archive.commits(bench.blobs))
+def recorder(bench: Bench, commits=None) -> Recorder:
+    return Recorder(bench.archive, bench.blobs, commits or bench.archive.commits(bench.blobs))
 
 
 def test_each_verdict_and_what_becomes_of_the_blob(bench):
@@ -59,15 +59,41 @@ class Commits:
 def test_a_blob_without_record_goes_unless_there_may_be_one(bench, error, stays):
     one = arrival(bench, ct())
     with pytest.raises(type(error)):
-        Recorder(bench.blobs, Commits(error)).record(one)
+        recorder(bench, Commits(error)).record(one)
     assert bench.keys() == ([one.blob.key] if stays else [])
 
 
 def test_a_blob_that_is_its_own_duplicate_stays(bench):
     one = arrival(bench, ct())
     commits = Commits(Recorded(Verdict.DUPLICATE, one.blob, EXPLICIT))
-    assert Recorder(bench.blobs, commits).record(one) is Verdict.DUPLICATE
+    assert recorder(bench, commits).record(one) is Verdict.DUPLICATE
     assert bench.keys() == [one.blob.key]
+
+
+def test_what_was_lost_is_replaced_when_it_is_sent_again(bench):
+    first, again = arrival(bench, ct()), arrival(bench, ct())
+    assert recorder(bench).record(first) is Verdict.STORED
+    bench.blobs.store.delete(first.blob.key)
+    assert recorder(bench).record(again) is Verdict.DUPLICATE
+    assert bench.instance(ct().SOPInstanceUID).blob == again.blob
+    assert bench.keys() == [again.blob.key]
+    assert recorder(bench).record(arrival(bench, ct())) is Verdict.DUPLICATE
+    assert bench.keys() == [again.blob.key]
+
+
+def test_what_cannot_be_replaced_is_not_called_kept(bench, monkeypatch):
+    first, again = arrival(bench, ct()), arrival(bench, ct())
+    recorder(bench).record(first)
+    bench.blobs.store.delete(first.blob.key)
+
+    def gone():
+        raise Unavailable("database: gone")
+
+    commits = Commits(Recorded(Verdict.DUPLICATE, first.blob, EXPLICIT))
+    monkeypatch.setattr(bench.archive, "begin", gone)
+    with pytest.raises(Unavailable):
+        recorder(bench, commits).record(again)
+    assert bench.keys() == []
 
 
 def test_a_report_says_where_but_quotes_only_our_own_errors(capsys):

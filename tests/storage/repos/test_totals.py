@@ -5,7 +5,7 @@ from storage.records.arrival import Origin, Way
 from storage.records.history import Quarantined
 from storage.records.totals import Totals
 from storage.records.trail import Event
-from storage.repos.totals import DAMAGED, Part
+from storage.repos.totals import DAMAGED, MENDED, Part
 from tests.support.arrivals import NOW, arrival, put
 
 
@@ -29,6 +29,17 @@ def test_everything_is_counted(archive: Archive):
         assert tx.totals.totals() == Totals(studies=2, instances=3, conflicts=1, quarantined=1, damaged=2)
         assert [tx.totals.after(part, 0) for part in Part] == [3, 1, 1]
         assert tx.totals.after(Part.INSTANCES, tx.instances.page(0, 2)[-1][0]) == 1
+
+
+def test_what_was_mended_is_damaged_no_more_until_it_is_again(archive: Archive):
+    told = []
+    for kind in (DAMAGED, MENDED, DAMAGED):
+        with archive.begin() as tx:
+            tx.events.add(Event(NOW, kind, sop_instance_uid="1.2.1.1.1"))
+            tx.commit()
+        with archive.read() as tx:
+            told.append(tx.totals.totals().damaged)
+    assert told == [1, 0, 1]
 
 
 def test_traffic_is_told_by_caller_the_latest_first(archive: Archive):
