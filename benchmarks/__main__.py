@@ -23,7 +23,7 @@ def main() -> None:
     """Measure, then print everything once more as tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n")[0])
     parser.add_argument("parts", nargs="*", help=f"some of {', '.join(PARTS)}; all when none is named")
-    parser.add_argument("--quick", action="store_true", help="a tenth of the instances")
+    parser.add_argument("--share", type=int, default=1, metavar="N", help="send an Nth of the instances")
     parser.add_argument("--folder", type=Path, help="where to work: the disk that is measured")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put the tables between the page's marks")
     arguments = parser.parse_args()
@@ -33,7 +33,7 @@ def main() -> None:
     if peers.program("storescu") is None:
         parser.error("dcmtk's storescu is needed as the sender (on Debian: apt-get install dcmtk orthanc)")
     with tempfile.TemporaryDirectory(prefix="isocentre-bench-", dir=arguments.folder) as folder:
-        tables = run(Path(folder), arguments.parts or list(PARTS), quick=arguments.quick)
+        tables = run(Path(folder), arguments.parts or list(PARTS), arguments.share)
     text = render(tables)
     print("\n" + text)
     if arguments.write:
@@ -57,18 +57,18 @@ def write(page: Path, text: str) -> None:
     page.write_text(f"{before}{mark}\n{text}\n{end}{after}")
 
 
-def run(folder: Path, parts: list[str], *, quick: bool) -> list[Table]:
+def run(folder: Path, parts: list[str], share: int) -> list[Table]:
     """Run the named parts in `folder`; return their tables."""
     tables: list[Table] = []
-    loads = ingest.make_loads(folder / "loads", quick=quick) if set(parts) - {"query"} else []
+    loads = ingest.make_loads(folder / "loads", share) if {"ingest", "syncs"} & set(parts) else []
     if "ingest" in parts:
         for nodelay in (False, True):
             tables += ingest.measure(folder / "ingest", loads, nodelay=nodelay)
     if "query" in parts:
-        studies = query.make_studies(folder / "studies", 2_000 if quick else 20_000)
+        studies = query.make_studies(folder / "studies", 20_000 // share)
         tables.append(query.measure(folder / "query", studies))
     if "retrieve" in parts:
-        tables.append(retrieve.measure(folder / "retrieve", loads[0], 512))
+        tables.append(retrieve.measure(folder / "retrieve", retrieve.make_load(folder / "studies-of-250")))
     if "syncs" in parts:
         table = syncs.measure(folder / "syncs", loads)
         tables += [table] if table else []

@@ -23,11 +23,10 @@ class Load:
     count: int
 
 
-def make_loads(folder: Path, *, quick: bool) -> list[Load]:
-    """500 CT of 525 KB in 2 studies and 2,000 of 39 KB in 20, for 1 and 4 associations; a tenth if quick."""
-    shrink = 10 if quick else 1
+def make_loads(folder: Path, share: int) -> list[Load]:
+    """500 CT of 525 KB in 2 studies and 2,000 of 39 KB in 20, for 1 and 4 associations, or a share of it."""
     loads = []
-    for name, studies, each, side in (("525 KB", 2, 250 // shrink, 512), ("39 KB", 20, 100 // shrink, 138)):
+    for name, studies, each, side in (("525 KB", 2, 250 // share, 512), ("39 KB", 20, 100 // share, 138)):
         for parts in (1, 4):
             folders = write_load(folder / f"{side}-{parts}", studies, each, side, parts)
             loads.append(Load(f"{name} x{parts}", folders, studies * each))

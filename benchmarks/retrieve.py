@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 
 from benchmarks import peers
-from benchmarks.data import ROOT
+from benchmarks.data import ROOT, write_load
 from benchmarks.ingest import Load, send
 from benchmarks.report import Table
 
 REPEATS = 3
+SIDE = 512
 
 
 def _timed(command: list[str]) -> float:
@@ -36,11 +37,16 @@ def move(peer: peers.Peer, study: str) -> float:
     return _timed([*command, *keys, "127.0.0.1", str(peer.port)])
 
 
-def measure(folder: Path, load: Load, side: int) -> Table:
+def make_load(folder: Path) -> Load:
+    """Two studies of 250 CT of 525 KB."""
+    return Load("525 KB", write_load(folder, 2, 250, SIDE, 1), 500)
+
+
+def measure(folder: Path, load: Load) -> Table:
     """Instances a second of one study of `load`, which has two."""
     each = load.count // 2
     table = Table(f"Retrieve a study of {each} instances of 525 KB", "instances/s")
-    study = f"{ROOT}.{side}.1"
+    study = f"{ROOT}.{SIDE}.1"
     with contextlib.ExitStack() as stack:
         sink = stack.enter_context(peers.storescp(folder / "sink", True, "BENCHDEST", "--ignore"))
         nodes = [("isocentre", peers.isocentre(folder / "isocentre", sink.port))]
