@@ -13,7 +13,7 @@ from itertools import islice
 
 from storage.archive import Archive
 from storage.blobs.protocol import BlobStore
-from storage.errors import Damaged, NotFound
+from storage.errors import Damaged, NotFound, Unavailable
 from storage.records.arrival import BlobRef
 from storage.records.history import ConflictKind
 
@@ -21,6 +21,7 @@ AREAS = ("instances", "quarantine")
 
 _PAGE = 500
 _KEPT = 10_000  # findings that a report names; beyond that it only counts
+_STORE_DOWN = 3  # blobs in a row that cannot be read: then it is the store, not the blobs
 _GRACE = 2.0  # seconds that a placed blob is given to get its record
 
 Progress = Callable[[int, int], None]
@@ -106,9 +107,10 @@ def verify(
         _check_database(archive, report)
         _check_counters(archive, report)
         suspects = list(islice(_unreferenced(archive, blobs), _KEPT))
-        _check_instances(archive, blobs, report, progress)
-        _check_conflicts(archive, blobs, report)
-        _check_quarantine(archive, blobs, report)
+        comparison = Comparison(blobs)
+        _check_instances(archive, comparison, report, progress)
+        _check_conflicts(archive, comparison, report)
+        _check_quarantine(archive, comparison, report)
         if suspects:
             time.sleep(grace)
             _check_orphans(archive, blobs, suspects, report)
@@ -146,6 +148,39 @@ def fault_of(
     return None
 
 
+class Comparison:
+    """Reads blobs one after the other; one that cannot be read is damaged, several in a row are no finding.
+
+    Parameters
+    ----------
+    check
+        As in `fault_of`.
+    """
+
+    def __init__(self, blobs: BlobStore, check: Callable[[], None] = lambda: None) -> None:
+        self._blobs = blobs
+        self._check = check
+        self._unreadable = 0
+
+    def fault_of(self, blob: BlobRef) -> tuple[Kind, str] | None:
+        """Return what is wrong with a blob.
+
+        Raises
+        ------
+        Unavailable
+            The store does not answer.
+        """
+        try:
+            fault = fault_of(self._blobs, blob, self._check)
+        except Unavailable:
+            self._unreadable += 1
+            if self._unreadable == _STORE_DOWN:
+                raise
+            return Kind.DAMAGED, f"blob {blob.key}: it cannot be read"
+        self._unreadable = 0
+        return fault
+
+
 def _check_database(archive: Archive, report: Report) -> None:
     if archive.kind != "sqlite":
         return  # PostgreSQL has its own tools for that, and checksums of pages
@@ -163,7 +198,9 @@ def _check_counters(archive: Archive, report: Report) -> None:
             report.add(Kind.MISCOUNTED, uid, detail)
 
 
-def _check_instances(archive: Archive, blobs: BlobStore, report: Report, progress: Progress | None) -> None:
+def _check_instances(
+    archive: Archive, comparison: Comparison, report: Report, progress: Progress | None
+) -> None:
     with archive.read() as tx:
         total = tx.instances.count()
     after = done = 0
@@ -174,7 +211,7 @@ def _check_instances(archive: Archive, blobs: BlobStore, report: Report, progres
             return
         after = page[-1][0]
         for _, instance in page:
-            fault = _compare(blobs, instance.blob, report)
+            fault = _compare(comparison, instance.blob, report)
             if fault is not None:
                 with archive.read() as tx:  # it may have been deleted meanwhile, with its blob
                     still = tx.instances.get(instance.sop_instance_uid)
@@ -185,7 +222,7 @@ def _check_instances(archive: Archive, blobs: BlobStore, report: Report, progres
                 progress(done, max(done, total))
 
 
-def _check_conflicts(archive: Archive, blobs: BlobStore, report: Report) -> None:
+def _check_conflicts(archive: Archive, comparison: Comparison, report: Report) -> None:
     after = 0
     while True:
         with archive.read() as tx:
@@ -193,7 +230,7 @@ def _check_conflicts(archive: Archive, blobs: BlobStore, report: Report) -> None
         for conflict in page:
             # The bytes of an identity conflict are the instance's, which have been compared.
             if conflict.kind is ConflictKind.CONTENT:
-                fault = _compare(blobs, conflict.blob, report)
+                fault = _compare(comparison, conflict.blob, report)
                 if fault is not None:
                     report.add(fault[0], conflict.sop_instance_uid, f"conflict {conflict.id}: {fault[1]}")
             after = conflict.id
@@ -201,13 +238,14 @@ def _check_conflicts(archive: Archive, blobs: BlobStore, report: Report) -> None
             return
 
 
-def _check_quarantine(archive: Archive, blobs: BlobStore, report: Report) -> None:
+def _check_quarantine(archive: Archive, comparison: Comparison, report: Report) -> None:
     after = 0
     while True:
         with archive.read() as tx:
             page = tx.quarantine.list(after=after, limit=_PAGE)
         for refused in page:
-            fault = _compare(blobs, BlobRef(refused.blob_key, 0, refused.blob_size, refused.digest), report)
+            blob = BlobRef(refused.blob_key, 0, refused.blob_size, refused.digest)
+            fault = _compare(comparison, blob, report)
             if fault is not None:
                 report.add(fault[0], refused.blob_key, f"quarantine {refused.id}: {fault[1]}")
             after = refused.id
@@ -215,10 +253,10 @@ def _check_quarantine(archive: Archive, blobs: BlobStore, report: Report) -> Non
             return
 
 
-def _compare(blobs: BlobStore, blob: BlobRef, report: Report) -> tuple[Kind, str] | None:
+def _compare(comparison: Comparison, blob: BlobRef, report: Report) -> tuple[Kind, str] | None:
     report.blobs += 1
     report.size += blob.size
-    return fault_of(blobs, blob)
+    return comparison.fault_of(blob)
 
 
 def _unreferenced(archive: Archive, blobs: BlobStore) -> Iterator[str]:

@@ -15,17 +15,15 @@ import structlog
 
 from node.core import clock
 from node.jobs.task import Task
-from storage.errors import Unavailable
 from storage.records.arrival import BlobRef
 from storage.records.history import ConflictKind
 from storage.records.trail import Event
 from storage.repos.totals import DAMAGED, Part
 from storage.transaction import Transaction
-from storage.verify import Kind, fault_of
+from storage.verify import Comparison, Kind
 
 BOOKMARK = "scrub"
 _PAGE = 50  # items between two moves of the bookmark
-_STORE_DOWN = 3  # items in a row that cannot be read: then it is the store, not the items
 _PARTS = tuple(Part)
 
 Fault = tuple[Kind, str]
@@ -170,18 +168,9 @@ def _report(tx: Transaction, item: Item, fault: Fault, now: datetime) -> None:
 
 def _faults(task: Task, items: Sequence[Item]) -> Iterator[tuple[Item, Fault]]:
     """Yield those of `items` whose bytes are not what they were, with what is wrong."""
-    unreadable = 0
+    comparison = Comparison(task.node.blobs, task.check)
     for item in items:
-        if item.blob is None:
-            continue
-        try:
-            fault: Fault | None = fault_of(task.node.blobs, item.blob, task.check)
-            unreadable = 0
-        except Unavailable:
-            unreadable += 1
-            if unreadable == _STORE_DOWN:
-                raise
-            fault = Kind.DAMAGED, f"blob {item.blob.key}: it cannot be read"
+        fault = comparison.fault_of(item.blob) if item.blob else None
         if fault is not None:
             yield item, fault
 

@@ -10,6 +10,8 @@ import pytest
 from storage.archive import Archive
 from storage.blobs.filesystem import FilesystemStore
 from storage.blobs.memory import MemoryStore
+from storage.blobs.protocol import BlobReader
+from storage.errors import Unavailable
 from storage.records.history import Quarantined
 from storage.verify import Finding, Kind, Report, fault_of, verify
 from tests.support.arrivals import NOW, ORIGIN, arrival, place, placed, put
@@ -202,3 +204,35 @@ def flip(path: Path, at: int) -> None:
     content = bytearray(path.read_bytes())
     content[at] ^= 1
     path.write_bytes(content)
+
+
+class Unreadable(MemoryStore):
+    """A store on a disk with bad sectors."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bad: set[str] = set()
+
+    def open(self, key: str) -> BlobReader:
+        if key in self.bad:
+            raise Unavailable("blob store: Input/output error while opening a file")
+        return super().open(key)
+
+
+def test_what_cannot_be_read_is_damaged_and_the_rest_is_read(archive: Archive) -> None:
+    blobs = Unreadable()
+    arrivals = [placed(blobs, b"content %d" % n, number=n) for n in range(5)]
+    put(archive, *arrivals)
+    blobs.bad = {arrivals[1].blob.key, arrivals[2].blob.key, arrivals[4].blob.key}
+    report = verify(archive, blobs, grace=0)
+    assert found(report) == [(Kind.DAMAGED, f"1.2.1.1.{n}") for n in (1, 2, 4)]
+    assert report.findings[0].detail.endswith("it cannot be read")
+
+
+def test_when_nothing_can_be_read_the_store_is_down(archive: Archive) -> None:
+    blobs = Unreadable()
+    arrivals = [placed(blobs, b"content %d" % n, number=n) for n in range(5)]
+    put(archive, *arrivals)
+    blobs.bad = {each.blob.key for each in arrivals}
+    with pytest.raises(Unavailable):
+        verify(archive, blobs, grace=0)
