@@ -65,7 +65,7 @@ def run(folder: Path, parts: list[str], share: int) -> list[Table]:
         for nodelay in (False, True):
             tables += ingest.measure(folder / "ingest", loads, nodelay=nodelay)
     if "query" in parts:
-        studies = query.make_studies(folder / "studies", 20_000 // share)
+        studies = query.make_studies(folder / "studies", 20_000 if share < 10 else 2_000)
         tables.append(query.measure(folder / "query", studies))
     if "retrieve" in parts:
         tables.append(retrieve.measure(folder / "retrieve", retrieve.make_load(folder / "studies-of-250")))
