@@ -77,8 +77,15 @@ def claim(node: Node, kind: str, until: datetime = NOW) -> Job:
 
 
 def path_of(node: Node, key: str) -> Path:
-    """The file of a blob."""
-    return node.config.data_dir / "blobs" / key
+    """The file of a blob; one in the receive log becomes a file, as when it is put back from a backup."""
+    path = node.config.data_dir / "blobs" / key
+    if not path.exists():
+        with node.blobs.open(key) as reader:
+            content = b"".join(reader.chunks())
+        node.blobs.delete(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return path
 
 
 def has(blobs: BlobStore, key: str) -> bool:

@@ -1,11 +1,9 @@
 import os
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from node.config import load
 from node.core import clock
 from node.jobs import scrub
 from node.jobs.task import Stopped, Task
@@ -14,16 +12,7 @@ from storage.blobs.protocol import BlobReader
 from storage.errors import Unavailable
 from storage.records.trail import Event
 from tests.support.arrivals import arrival, placed, put
-from tests.support.node import write_config
 from tests.support.opened import claim, enqueue, keep, path_of, quarantine
-
-
-@pytest.fixture
-def node(tmp_path: Path, archive_url: str) -> Iterator[Node]:
-    """A node that keeps each blob in a file, which a test can damage."""
-    tables = {"scheduler": {"scrub_days": 4}, "blobs": {"receive_log": False}}
-    with Node.open(load(write_config(tmp_path, archive_url, **tables), environ={})) as opened:
-        yield opened
 
 
 def night(node: Node) -> Task:
