@@ -13,6 +13,7 @@ from gunicorn.glogging import Logger
 from console.app import create_app
 from node.config import Config
 from node.root import Node
+from node.run.parent import die_with
 
 _THREADS = 8
 
@@ -40,6 +41,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "logger_class": ConsoleLog,
             "forwarded_allow_ips": "",  # nobody's word about who is asking is taken
             "when_ready": lambda _server: _log.info("console.ready", host=host, port=port),
+            "post_fork": lambda _server, worker: die_with(worker.ppid),  # it holds the port as well
             "worker_exit": lambda _server, _worker: self._opened.close(),
         }
         for name, value in settings.items():

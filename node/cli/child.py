@@ -5,25 +5,13 @@ What it says in one line before it ends (a wrong configuration, a port that is t
 so that the parent knows that starting it again does not help.
 """
 
-import ctypes
-import os
-import signal
 import sys
 
 import click
 
 from node.cli.main import main
+from node.run.parent import die_with
 from node.run.supervisor import TOLD
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-
-
-def die_with(parent: int) -> None:
-    """Let the kernel kill this process when `parent`, which started it, is no more."""
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise OSError(ctypes.get_errno(), "prctl")
-    if os.getppid() != parent:  # it went before we asked
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def run(arguments: list[str]) -> int:

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from scp.statuses import Status
 from scu.wire.command import MESSAGE_ID, MOVE_DESTINATION, Command, CommandField
 from tests.scu.transcoding.test_convert import dataset_of
+from tests.support import retrieving
 from tests.support.caller import call, context_of, request
 from tests.support.dcmtk import tool
 from tests.support.faulty import Act, Fault, FaultyPeer
@@ -20,6 +21,7 @@ from tests.support.retrieving import (
     STUDY_MOVE,
     Retrieved,
     ask,
+    cancel,
     fill,
     identifier,
     uids,
@@ -172,8 +174,14 @@ def test_a_destination_that_always_breaks_is_given_up(filled: Running, peer: Sta
     assert len(dest.requests) == 2
 
 
-def test_a_cancel_ends_it(filled: Running, peer: Start) -> None:
-    dest = peer(filled)
+def test_a_cancel_ends_it(filled: Running, peer: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    dest = peer(filled, Fault(4, Act.WAIT))
+
+    def cancel_and_go_on(*what: object) -> None:
+        cancel(*what)  # type: ignore[arg-type]
+        dest.go.set()
+
+    monkeypatch.setattr(retrieving, "cancel", cancel_and_go_on)
     result = move(filled, cancel_after=2)
     end = result.end
     assert end.status == Status.CANCEL

@@ -78,6 +78,8 @@ def plan(archive: Archive, tx: Transaction, statement: str, parameters: Any) -> 
     words = "EXPLAIN QUERY PLAN " if archive.kind == "sqlite" else "EXPLAIN "
     cursor = tx.connection.connection.cursor()
     try:
+        if archive.kind == "postgresql":  # it may think that so few rows are not worth an index
+            cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(words + statement, parameters)
         return "\n".join(str(row[-1]) for row in cursor.fetchall())
     finally:

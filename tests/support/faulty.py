@@ -31,6 +31,7 @@ class Act(Enum):
     WRONG_ID = auto()  # answers a message that was never sent
     ABORT = auto()
     CLOSE = auto()
+    WAIT = auto()  # takes the message as it should, once `go` is set
     STALL = auto()  # says nothing until it is stopped
     STOP_READING = auto()  # reads no data set, and says nothing
     NONSENSE = auto()  # sends bytes that are no PDU
@@ -92,6 +93,7 @@ class FaultyPeer:
     messages: list[Message] = field(default_factory=list)
     stored: dict[str, bytes] = field(default_factory=dict)
     released: int = 0
+    go: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self._stopping = threading.Event()
@@ -181,7 +183,9 @@ class FaultyPeer:
     def _misbehaves(self, number: int, channel: Channel, message: Message | None) -> bool:
         """Do the fault that is due. Returns whether the conversation is over."""
         fault = self._fault(number)
-        if fault is None or fault.act is Act.STATUS:
+        if fault is not None and fault.act is Act.WAIT:
+            self.go.wait(60)
+        if fault is None or fault.act in (Act.STATUS, Act.WAIT):
             return False
         link = channel.link
         if message is not None and fault.act is not Act.STOP_READING:
