@@ -6,9 +6,11 @@ scanners are identifiers of objects, and are allowed.
 
 import logging
 import sys
+import traceback
 import warnings
 
 import structlog
+from structlog.typing import EventDict
 
 
 def configure(level: str = "info", *, json: bool = True) -> None:
@@ -21,7 +23,7 @@ def configure(level: str = "info", *, json: bool = True) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-            structlog.processors.format_exc_info,
+            _tell_error,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -35,3 +37,24 @@ def configure(level: str = "info", *, json: bool = True) -> None:
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, force=True)
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
     logging.getLogger("pydicom").setLevel(logging.ERROR)
+
+
+def _tell_error(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Say of an error what it is, where it came up and what led to it.
+
+    Its message is left out: that of a library quotes what it could not read, which may be a patient's name.
+    """
+    told = event.pop("exc_info", None)
+    error = (
+        told if isinstance(told, BaseException) else told[1] if isinstance(told, tuple) else sys.exc_info()[1]
+    )
+    if told and error is not None:
+        event["exception"] = "".join(_places(error)).rstrip()
+    return event
+
+
+def _places(error: BaseException) -> list[str]:
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    before = [*_places(cause), "which led to\n"] if cause is not None else []
+    reason = f": {error.strerror}" if isinstance(error, OSError) else ""
+    return [*before, *traceback.format_tb(error.__traceback__), f"{type(error).__qualname__}{reason}\n"]

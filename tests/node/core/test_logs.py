@@ -10,9 +10,14 @@ from node.core import logs
 logs.configure({level!r}, json={json})
 log = structlog.get_logger()
 log.debug("small"); log.info("instance.stored", sop_instance_uid="1.2.3", size=5); log.error("disk.full")
+def read(birth):
+    try:
+        float(birth)  # whose error quotes what it was given
+    except ValueError as error:
+        open("/" + birth) if error else None
 try:
-    1 / 0
-except ZeroDivisionError:
+    read("DOE^JOHN")
+except OSError:
     log.warning("went.wrong", exc_info=True)
 logging.getLogger("pynetdicom.acse").error("PatientName = DOE^JOHN")
 logging.getLogger("pydicom").warning("PatientName = DOE^JOHN")
@@ -34,7 +39,13 @@ def test_each_line_is_an_object_with_a_constant_event():
     assert [line["event"] for line in lines] == ["instance.stored", "disk.full", "went.wrong"]
     assert lines[0].items() >= {"level": "info", "sop_instance_uid": "1.2.3", "size": 5}.items()
     assert lines[0]["at"].endswith("Z")
-    assert "ZeroDivisionError" in lines[2]["exception"]
+
+
+def test_an_error_is_told_with_its_causes_and_places_but_not_quoted():
+    (told,) = [json.loads(line)["exception"] for line in logged("warning", True) if "went.wrong" in line]
+    assert "FileNotFoundError: No such file or directory" in told
+    assert "ValueError" in told
+    assert ", in read" in told
 
 
 @pytest.mark.parametrize(("level", "count"), [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
