@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
 
@@ -25,6 +26,7 @@ from storage.blobs.log.writer import SMALL, Budget, LogWriter
 from storage.errors import NotFound
 
 _NUMBER = re.compile(r"[0-9a-f]{1,8}")  # a segment; NFS leaves others there for a while
+_MINUTE = len("2026/0102/0304")
 _HELD = 64 << 20  # bytes in memory of all blobs that are being written
 
 
@@ -210,13 +212,26 @@ class ReceiveLog:
         return [f"{self._root}/{token}/{number:x}" for number in numbers]
 
     def _keys_of(self, token: str, area: str, after: str) -> Iterator[str]:
-        for path in self._segments(token):
+        segments = self._segments(token)
+        minute = after.partition("/")[2][:_MINUTE]
+        for path, following in zip_longest(segments, segments[1:]):
+            if minute and following and self._begins(following) < minute:
+                continue  # all in this one came before
             try:
                 with opened(path) as file:
                     found = [each.key for each in records(file) if each.live]
             except FileNotFoundError:
                 continue
             yield from (key for key in found if key > after and key.startswith(f"{area}/"))
+
+    def _begins(self, path: str) -> str:
+        """Return the minute of the first blob in a segment, as it stands in a key; late when nobody knows."""
+        try:
+            with opened(path) as file:
+                first = next(records(file), None)
+        except FileNotFoundError:
+            first = None
+        return first.key.partition("/")[2][:_MINUTE] if first else "~"
 
     def free(self) -> int:
         """Bytes that can still be written by this user."""

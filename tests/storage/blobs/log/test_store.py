@@ -1,3 +1,4 @@
+import itertools
 import os
 import subprocess
 import sys
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from storage.blobs.filesystem import FilesystemStore
+from storage.blobs.log import desk
+from storage.blobs.log import store as module
 from storage.blobs.log.records import BLOCK, HEADER, Place
+from storage.blobs.log.segment import records
 from storage.blobs.log.store import ReceiveLog
 from storage.errors import NotFound, Unavailable
 
@@ -169,6 +173,29 @@ def test_a_segment_that_another_process_removes_meanwhile_does_not_stop_a_start(
     monkeypatch.setattr(store, "_segments", lambda token: [*there(token), f"{tmp_path}/gone"])
     assert store.recover() == sorted(keys)
     store.close()
+
+
+def test_what_comes_after_a_key_is_found_without_reading_all_that_came_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(desk, "FIRST", 16 * BLOCK)
+    monkeypatch.setattr(desk, "LARGEST", 16 * BLOCK)
+    minutes = itertools.count(0, 60)
+    store = ReceiveLog(tmp_path / "blobs", clock=lambda: next(minutes))
+    keys = [keep(store, bytes(3 * BLOCK)) for _ in range(60)]
+    assert Place.of(keys[-1]).segment > 10
+    read = []
+    monkeypatch.setattr(module, "records", lambda file: read_all(file, read))
+    for number in range(60):
+        assert list(store.keys(after=keys[number])) == keys[number + 1 :]
+    read.clear()
+    assert list(store.keys(after=keys[50])) == keys[51:]
+    assert len(read) < 40
+    store.close()
+
+
+def read_all(file, read):
+    for record in records(file):
+        read.append(record)
+        yield record
 
 
 def segment_of(store, key):
