@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -263,6 +264,6 @@ def test_connections_that_are_cut_cost_no_job(tmp_path: Path, postgres_url: str)
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE pid <> pg_backend_pid() AND datname = current_database()"
                 )
-            number = patiently(lambda: enqueue(node, "a"))
-            assert patiently(lambda: ended(node, number)).state is JobState.DONE
+            number = patiently(partial(enqueue, node, "a"))
+            assert patiently(partial(ended, node, number)).state is JobState.DONE
     assert len(set(done)) == 3
