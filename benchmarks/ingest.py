@@ -76,6 +76,11 @@ def measure(folder: Path, loads: list[Load], *, nodelay: bool) -> tuple[Table, T
         for name, receiver in receivers(place, nodelay):
             with receiver as peer:
                 before = peer.cpu_seconds()
-                rates.put(name, load.name, load.count / send(load, peer, nodelay))
+                try:
+                    seconds = send(load, peer, nodelay)
+                except RuntimeError as error:  # dcmqrscp loses some when several send at once
+                    print(f"  {name}, {load.name}: left out: {error}", flush=True)
+                    continue
+                rates.put(name, load.name, load.count / seconds)
                 cpu.put(name, load.name, (peer.cpu_seconds() - before) / load.count * 1000)
     return rates, cpu
