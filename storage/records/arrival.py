@@ -18,13 +18,20 @@ class Way(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who brought an instance, and how. Kept with it for ever."""
+    """Who brought an instance, and how. Kept with it for ever.
+
+    Attributes
+    ----------
+    path
+        AE titles and derivations behind it, first to last; the calling AE is the last without being said.
+    """
 
     way: Way
     calling_ae: str = ""
     called_ae: str = ""
     address: str = ""
     user: str = ""
+    path: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,10 @@ class Arrival:
     as_conflict
         Other content under a SOP Instance UID that the archive already has is recorded as a conflict
         beside it; when False it is not recorded and the verdict is DIFFERS.
+    further
+        What rules want to know beyond `attributes`, by the names of `rules.symbols`.
+    wanted
+        Digest of the rule set for which `further` was read; empty: for none.
     """
 
     sop_instance_uid: str
@@ -73,6 +84,8 @@ class Arrival:
     origin: Origin
     received_at: datetime
     as_conflict: bool = False
+    further: Mapping[str, object] = field(default_factory=dict)
+    wanted: str = ""
 
 
 class Verdict(StrEnum):
@@ -82,6 +95,15 @@ class Verdict(StrEnum):
     DUPLICATE = "duplicate"  # same SOP Instance UID, same dataset bytes: nothing changed
     DIFFERS = "differs"  # same SOP Instance UID, other bytes: nothing recorded yet
     CONFLICT = "conflict"  # kept beside the first one, for a person to decide
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Rows of an instance, its series and its study."""
+
+    instance_row: int
+    series_row: int
+    study_row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +118,12 @@ class Recorded:
         And their transfer syntax.
     identity_conflict
         The study was known under another patient identity; accepted and flagged.
+    place
+        Where it stands, of an instance that is STORED by this very transaction; None otherwise.
     """
 
     verdict: Verdict
     existing: BlobRef | None = None
     existing_transfer_syntax_uid: str = ""
     identity_conflict: bool = field(default=False)
+    place: Place | None = field(default=None, compare=False)

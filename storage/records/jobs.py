@@ -4,7 +4,8 @@ queued -> running -> done
   ^  ^       |-----> queued, later: it failed, or its worker died or stopped
   |  |       |-----> dead: failed too often, or hopeless
   |  '----- dead, cancelled: retried by a person
-queued, running -> cancelled: by a person
+queued, running, held -> cancelled: by a person
+held -> queued: a rule wants a person to look first, and one did
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint, text
 
 from storage.records.schema import METADATA, Moment, Tree, identifier, words
 
-OPEN = "state IN ('queued', 'running') AND dedupe <> ''"
+OPEN = "state IN ('queued', 'running', 'held') AND dedupe <> ''"
 
 
 def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
@@ -44,10 +45,13 @@ job = Table(
     Column("started_at", Moment, nullable=True),
     Column("finished_at", Moment, nullable=True),
     words("error"),
+    Column("progress", Integer, nullable=False, default=0, server_default="0"),
+    Column("total", Integer, nullable=False, default=0, server_default="0"),
     _index("ix_job_due", "priority", "run_after", "id", where="state = 'queued'"),
     _index("ix_job_leased", "lease_until", where="state = 'running'"),
     _index("uq_job_open", "dedupe", where=OPEN, unique=True),
     _index("ix_job_ended", "state", "finished_at", where="finished_at IS NOT NULL"),
+    _index("ix_job_held", "id", where="state = 'held'"),
 )
 
 bookmark = Table(
@@ -64,6 +68,7 @@ bookmark = Table(
 class JobState(StrEnum):
     """Where a job stands."""
 
+    HELD = "held"
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
@@ -95,6 +100,8 @@ class NewJob:
         Not before this moment; None: at once.
     max_failures
         After so many failures it is dead.
+    held
+        Why it waits for a person; empty: it does not.
     """
 
     kind: str
@@ -103,6 +110,7 @@ class NewJob:
     priority: int = Priority.ORDINARY
     run_after: datetime | None = None
     max_failures: int = 10
+    held: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +129,9 @@ class Job:
     lease_until
         When it returns to the queue unless its worker is heard of, while running.
     error
-        Why the last attempt failed.
+        Why the last attempt failed, or why it is held.
+    progress, total
+        How many parts of it are done, and how many there are; 0 and 0 when it does not say.
     """
 
     id: int
@@ -140,3 +150,5 @@ class Job:
     started_at: datetime | None
     finished_at: datetime | None
     error: str
+    progress: int = 0
+    total: int = 0

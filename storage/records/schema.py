@@ -161,7 +161,7 @@ def attribute_indexes(level: Level, *, but: tuple[str, ...] = ()) -> Iterator[In
 
 def origin_columns() -> Iterator[Column[Any]]:
     """Yield the columns of an `Origin`."""
-    for name in ("way", "calling_ae", "called_ae", "address", "user_name"):
+    for name in ("way", "calling_ae", "called_ae", "address", "user_name", "path"):
         yield words(name)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from storage.engine import Busy
-from storage.records.arrival import Arrival, BlobRef, Recorded, Verdict
+from storage.records.arrival import Arrival, BlobRef, Place, Recorded, Verdict
 from storage.records.attributes import Level
 from storage.records.history import ConflictKind
 from storage.records.keys import row_of
@@ -178,7 +178,8 @@ class _Batch:
             self._contested.add(
                 ConflictKind.IDENTITY, fingerprint, each, known.study_row, known.row, happened
             )
-        return self._traced(each, known, Recorded(Verdict.STORED, identity_conflict=conflict))
+        place = Place(known.row, home.row, home.study.row)
+        return self._traced(each, known, Recorded(Verdict.STORED, identity_conflict=conflict, place=place))
 
     def _traced(self, each: Arrival, known: _Known, recorded: Recorded) -> Recorded:
         row = {

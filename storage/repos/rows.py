@@ -13,12 +13,14 @@ def origin_values(origin: Origin) -> dict[str, str]:
         "called_ae": origin.called_ae,
         "address": origin.address,
         "user_name": origin.user,
+        "path": "\\".join(origin.path),
     }
 
 
 def origin_of(row: Any) -> Origin:
     """Return the origin in a row."""
-    return Origin(Way(row.way), row.calling_ae, row.called_ae, row.address, row.user_name)
+    path = tuple(row.path.split("\\")) if row.path else ()
+    return Origin(Way(row.way), row.calling_ae, row.called_ae, row.address, row.user_name, path)
 
 
 def blob_values(blob: BlobRef) -> dict[str, str | int]:

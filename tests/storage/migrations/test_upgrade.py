@@ -23,7 +23,8 @@ def described(connection: Connection) -> dict[str, Any]:
 
 def _table(found: Inspector, name: str) -> dict[str, Any]:
     return {
-        "columns": [
+        # In any order: a migration can only add at the end.
+        "columns": sorted(
             (
                 column["name"],
                 str(column["type"]),
@@ -33,7 +34,7 @@ def _table(found: Inspector, name: str) -> dict[str, Any]:
                 column["default"],
             )
             for column in found.get_columns(name)
-        ],
+        ),
         "primary": found.get_pk_constraint(name),
         "foreign": sorted(found.get_foreign_keys(name), key=lambda each: str(each["name"])),
         "unique": sorted(found.get_unique_constraints(name), key=lambda each: str(each["name"])),
