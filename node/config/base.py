@@ -66,10 +66,24 @@ def check_time_of_day(text: str) -> str:
     return text
 
 
+def check_status_pattern(text: str) -> str:
+    """Return `text` when it names one DIMSE status or several.
+
+    Raises
+    ------
+    ValueError
+        It is not four hexadecimal digits, of which some may be an x.
+    """
+    if not re.fullmatch(r"[0-9A-Fa-fx]{4}", text):
+        raise ValueError('expected statuses of four hexadecimal digits, x for any, as in "A9xx"')
+    return text
+
+
 AeTitle = Annotated[str, AfterValidator(check_ae_title)]
 Host = Annotated[str, AfterValidator(check_host)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 TimeOfDay = Annotated[str, AfterValidator(check_time_of_day)]
+StatusPattern = Annotated[str, AfterValidator(check_status_pattern)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 Folder = Annotated[Path, Field(strict=False, json_schema_extra={"path": True})]
 File = Annotated[str, Field(json_schema_extra={"path": True})]

@@ -10,7 +10,9 @@ from node.config.sections import (
     BlobsSection,
     ConsoleSection,
     DatabaseSection,
+    DeliverySection,
     NodeSection,
+    RulesSection,
     SchedulerSection,
     WorkerSection,
 )
@@ -26,6 +28,8 @@ class Config(Section):
     dicom: DicomSection = Field(default_factory=DicomSection)
     console: ConsoleSection = Field(default_factory=ConsoleSection)
     worker: WorkerSection = Field(default_factory=WorkerSection)
+    rules: RulesSection = Field(default_factory=RulesSection)
+    delivery: DeliverySection = Field(default_factory=DeliverySection)
     scheduler: SchedulerSection = Field(default_factory=SchedulerSection)
 
     @property

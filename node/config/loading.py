@@ -14,7 +14,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -125,6 +125,8 @@ def _typed(field: FieldInfo, text: str) -> Any:
             return int(text)
         if field.annotation is float:
             return float(text)
+        if get_origin(field.annotation) is tuple:
+            return [part.strip() for part in text.split(",") if part.strip()]
     except ValueError:
         pass
     return text

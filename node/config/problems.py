@@ -37,6 +37,7 @@ _EXPECTED = {  # pydantic's type of error to what was expected
     "string_type": "expected text in quotes",
     "bool_type": "expected true or false without quotes",
     "path_type": "expected a path in quotes",
+    "tuple_type": "expected a list in brackets",
     "finite_number": "expected a finite number",
 }
 

@@ -37,6 +37,7 @@ default. The `config.toml` at the top level of the repository lists every key wi
   the key's full name. `isocentre check-config` finds such mistakes beforehand, and shows what holds.
 - The environment variable `ISOCENTRE_<TABLE>__<KEY>` wins over the file: `ISOCENTRE_DICOM__PORT=104`.
   Truth values are written `true` and `false`.
+- A list is written with commas there: `ISOCENTRE_DELIVERY__PERMANENT=A9xx,Cxxx`.
 - A key that ends in `_file` names a file that holds the value of the key before the underscore, so that
   secrets stay out of this file: `database.url_file = "/run/secrets/isocentre-database"`.
 - A relative path in the file is relative to the folder of the file; one in the environment is relative
@@ -88,18 +89,18 @@ def _sentence(section: type[Section]) -> str:
 def _value(default: Any) -> str:
     if isinstance(default, bool):
         return str(default).lower()
-    return (
-        f"{default:g}"
-        if isinstance(default, float)
-        else str(default)
-        if isinstance(default, int)
-        else f'"{default}"'
-    )
+    if isinstance(default, float):
+        return f"{default:g}"
+    if isinstance(default, tuple):
+        return f"[{', '.join(map(_value, default))}]"
+    return str(default) if isinstance(default, int) else f'"{default}"'
 
 
 def _kind(field: FieldInfo) -> str:
     if get_origin(field.annotation) is Literal:
         return " or ".join(f'`"{choice}"`' for choice in get_args(field.annotation))
+    if get_origin(field.annotation) is tuple:
+        return "list of text, with commas between in the environment"
     bounds = {name: value for each in field.metadata for name, value in _bounds(each)}
     said = [f"{word} {bounds[name]}" for name, word in _BOUNDS.items() if name in bounds]
     return ", ".join([_WORDS.get(field.annotation, "text"), *said])

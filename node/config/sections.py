@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from node.config.base import File, Folder, Host, Port, Section, TimeOfDay
+from node.config.base import File, Folder, Host, Port, Seconds, Section, StatusPattern, TimeOfDay
 
 
 class NodeSection(Section):
@@ -80,12 +80,75 @@ class WorkerSection(Section):
     nodes, so it may be more than there are processor cores."""
 
 
+class RulesSection(Section):
+    """When series and studies are decided on."""
+
+    quiet_seconds: Seconds = 60
+    """Seconds without a new instance after which a study is taken to be there: rules on series and studies
+    then decide. What comes later reopens it."""
+
+    complete_seconds: Seconds = 5
+    """The same for a study in which everything that a rule requires is there."""
+
+
+class DeliverySection(Section):
+    """How instances are delivered to other nodes. `isocentre destinations set` tells one of them apart."""
+
+    associations: Annotated[int, Field(ge=1, le=16)] = 1
+    """Associations held with a destination at once. More are faster where the way is long; a series goes
+    over one of them, in its order."""
+
+    batch: Annotated[int, Field(ge=1, le=1000)] = 64
+    """Instances that an association takes from the queue at a time. It bounds what may be sent twice when
+    a worker dies."""
+
+    breaker_failures: Annotated[int, Field(ge=1, le=100)] = 3
+    """Failures of a destination, one after the other, after which it is given up for the time being: it is
+    asked by C-ECHO from then on, and gets nothing before it answers."""
+
+    backoff_first: Seconds = 5
+    """Seconds until what failed is tried again, the first time; twice as many each time after."""
+
+    backoff_ceiling: Seconds = 900
+    """Seconds between two tries at most."""
+
+    max_age_hours: Annotated[float, Field(gt=0, le=87600)] = 168
+    """Hours after which an instance that a destination keeps refusing goes to the dead letters. What waits
+    because the destination is down, paused or outside its window does not age."""
+
+    permanent: Annotated[tuple[StatusPattern, ...], Field(strict=False)] = (
+        "A9xx",
+        "Cxxx",
+        "0117",
+        "0119",
+        "0122",
+        "0124",
+    )
+    """Statuses of a C-STORE response (PS3.4 B.2.3, PS3.7 C) that are not worth another try: the instance
+    goes to the dead letters at once. An x is any digit. Others that tell of a failure are tried again."""
+
+    unknown_ae: Literal["dead", "wait"] = "dead"
+    """What becomes of instances whose destination does not know our AE title or its own: "dead" letters at
+    once, so that somebody looks, or they "wait" until it is put right."""
+
+    idle_seconds: Seconds = 5
+    """Seconds that an association is kept open for more when the queue is empty."""
+
+    commitment_wait: Seconds = 10
+    """Seconds for which the association of a storage commitment request is kept open for its result; a
+    result that comes later is expected on an association that the destination opens."""
+
+    commitment_hours: Annotated[float, Field(gt=0, le=8760)] = 24
+    """Hours after which a storage commitment request without a result counts as unanswered."""
+
+
 class SchedulerSection(Section):
     """What is done every night."""
 
     scrub_at: TimeOfDay = "02:30"
     """Time of day, on the machine's clock, at which stored bytes are read again and compared with their
-    SHA-256, and what nothing refers to is removed. A missed night is made up for at the next start."""
+    SHA-256, what nothing refers to is removed, and what was delivered on the day before is reported. A missed
+    night is made up for at the next start."""
 
     scrub_days: Annotated[int, Field(ge=1, le=3650)] = 30
     """Days in which the whole archive is read once: each night its share. A disk that loses bytes in

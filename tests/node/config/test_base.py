@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.config.base import check_ae_title, check_host, is_path
+from node.config.base import check_ae_title, check_host, check_status_pattern, is_path
 from node.config.dicom import DicomSection
 
 
@@ -46,3 +46,14 @@ def test_paths_are_marked():
     assert is_path(DicomSection.model_fields["tls_ca"])
     assert not is_path(DicomSection.model_fields["host"])
     assert not is_path(None)
+
+
+@pytest.mark.parametrize("pattern", ["A9xx", "Cxxx", "0122", "xxxx", "a9Fx"])
+def test_a_status_pattern_is_taken(pattern: str):
+    assert check_status_pattern(pattern) == pattern
+
+
+@pytest.mark.parametrize("pattern", ["", "A9", "A9XX", "0x0122", "A9xxx", "G000", "A9xx\n"])
+def test_what_is_no_status_pattern_is_refused(pattern: str):
+    with pytest.raises(ValueError, match="hexadecimal"):
+        check_status_pattern(pattern)

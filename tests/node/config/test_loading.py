@@ -45,6 +45,13 @@ def test_the_environment_wins_over_the_file(tmp_path: Path):
     assert config.dicom.idle_timeout == 2.5
 
 
+def test_a_list_has_commas_in_the_environment():
+    config = load(None, {"ISOCENTRE_DELIVERY__PERMANENT": "A9xx, 0122,"})
+    assert config.delivery.permanent == ("A9xx", "0122")
+    said = failure(None, {"ISOCENTRE_DELIVERY__PERMANENT": "A9xx,no"})
+    assert said.startswith("environment variable ISOCENTRE_DELIVERY__PERMANENT: delivery.permanent: expected")
+
+
 def test_other_variables_are_not_ours():
     load(None, {"ISOCENTRE_TEST_POSTGRES_URL": "x", "ISOCENTRE_CONFIG": "y", "PATH": "/bin"})
 
@@ -57,6 +64,7 @@ def test_other_variables_are_not_ours():
         ("dicom = 3\n", "dicom: expected a table, [dicom]"),
         ('[dicom]\nport = "104"\n', "dicom.port: expected a whole number without quotes"),
         ("[dicom]\nport = true\n", "dicom.port: expected a whole number without quotes"),
+        ('[delivery]\npermanent = "A9xx"\n', "delivery.permanent: expected a list in brackets"),
         ("[dicom]\nport = 65536\n", "dicom.port: expected at most 65535"),
         ("[dicom]\nport = -1\n", "dicom.port: expected at least 0"),
         ("[dicom]\nidle_timeout = 0\n", "dicom.idle_timeout: expected more than 0"),

@@ -40,6 +40,7 @@ def test_bounds_and_choices_are_told():
         "whole number, at least 4096, at most 1048576; default `131072`; `ISOCENTRE_DICOM__MAX_PDU`" in text
     )
     assert '`"any"` or `"known"`; default `"known"`; `ISOCENTRE_DICOM__QUERY_FROM`' in text
+    assert 'list of text, with commas between in the environment; default `["A9xx", ' in text
     assert "number, more than 0, at most 86400; default `300`" in text
 
 

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from node.config import BlobsSection, ConsoleSection, DatabaseSection, NodeSection, SchedulerSection
+from node.config import (
+    BlobsSection,
+    ConsoleSection,
+    DatabaseSection,
+    DeliverySection,
+    NodeSection,
+    RulesSection,
+    SchedulerSection,
+)
 
 
 def test_the_documented_defaults_hold():
@@ -35,3 +43,14 @@ def test_a_time_of_day_is_one():
     for wrong in ("24:00", "2:30", "0230", "02:60"):
         with pytest.raises(ValidationError):
             SchedulerSection(scrub_at=wrong)
+
+
+def test_statuses_are_patterns():
+    assert DeliverySection(permanent=["A9xx", "0122"]).permanent == ("A9xx", "0122")
+    for wrong in (["A9"], ["A9yy"], ["A9xxx"], "A9xx", [0x0122]):
+        with pytest.raises(ValidationError):
+            DeliverySection(permanent=wrong)
+
+
+def test_a_study_that_is_complete_settles_sooner():
+    assert RulesSection().complete_seconds < RulesSection().quiet_seconds
