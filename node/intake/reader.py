@@ -8,11 +8,15 @@ Example
 'CT'
 """
 
+from collections.abc import Mapping
+
 from node.intake.errors import Malformed
+from node.intake.further import Further
 from node.intake.header import Header, decode_header
 from node.intake.inflate import Inflater
 from node.intake.syntax import encoding_of
 from node.intake.walker import Buffer, Walker
+from rules.facts import Needs
 
 
 class Reader:
@@ -24,6 +28,8 @@ class Reader:
         As the sender says.
     limit
         Bytes that a deflated dataset may inflate to.
+    wanted
+        What is to be read beside the indexed attributes.
 
     Attributes
     ----------
@@ -31,11 +37,26 @@ class Reader:
         Why the dataset cannot be read; empty while nothing is known against it.
     """
 
-    def __init__(self, transfer_syntax_uid: str, limit: int) -> None:
+    def __init__(self, transfer_syntax_uid: str, limit: int, wanted: Needs | None = None) -> None:
         encoding = encoding_of(transfer_syntax_uid)
         self.problem = ""
-        self._walker = Walker(encoding)
+        self._further = Further(wanted) if wanted and (wanted.tags or wanted.private) else None
+        self._walker = Walker(encoding, self._further)
         self._inflater = Inflater(limit) if encoding.deflated else None
+
+    @property
+    def further(self) -> Mapping[str, object]:
+        """What of `wanted` the dataset has, as far as is known, by name in `rules.facts.Facts`.
+
+        Text as in a `Header`, or `rules.unknown.Unknown` when it cannot be read; what nothing but the dataset
+        knows the type of is a number, date or time when its VR is one of these.
+        """
+        return self._further.decode(little=self._walker.encoding.little) if self._further else {}
+
+    @property
+    def reached(self) -> int:
+        """The element of the top level that was begun last; all with a lower tag have passed."""
+        return self._walker.reached
 
     def feed(self, piece: Buffer) -> None:
         """Take the next bytes."""

@@ -19,7 +19,9 @@ Example
 """
 
 import struct
+from collections.abc import Set
 from enum import Enum, auto
+from typing import Protocol
 
 from node.intake.errors import Malformed
 from node.intake.syntax import EXPLICIT, LONG_VRS, SEQUENCES, SHORT_VRS, Encoding
@@ -33,7 +35,8 @@ CAPTURE_MAX = 4096
 """Bytes kept of one value; none that is indexed may be nearly as long (PS3.5 6.2)."""
 
 CHARACTER_SET = 0x00080005
-_WANTED = frozenset(BY_TAG) | {CHARACTER_SET}
+PICKED = frozenset(BY_TAG) | {CHARACTER_SET}
+"""The indexed attributes, and what their values are written in."""
 _IDENTITY = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
 
 _UNDEFINED = 0xFFFFFFFF
@@ -71,6 +74,20 @@ class _Frame:
         self.unknown = unknown  # its VR encoding is not to be relied on: the dataset, and sequences as UN
 
 
+class Picker(Protocol):
+    """Takes further elements of the top level while they pass."""
+
+    @property
+    def tags(self) -> Set[int]:
+        """Those it is given, and `PICKED`; it may become larger meanwhile."""
+
+    def take(self, tag: int, vr: bytes, raw: bytes) -> None:
+        """Take an element: its VR (empty in Implicit VR) and up to `CAPTURE_MAX` bytes of its value."""
+
+    def enter(self, tag: int) -> None:
+        """Take note that an element is a sequence."""
+
+
 class Walker:
     """Walks one dataset, given in pieces of any size.
 
@@ -78,6 +95,8 @@ class Walker:
     ----------
     encoding
         How it is encoded; a deflated one is given inflated.
+    picker
+        Wants more elements than the indexed ones.
 
     Attributes
     ----------
@@ -86,7 +105,7 @@ class Walker:
         at the top level. Of one that occurs twice the later counts.
     """
 
-    def __init__(self, encoding: Encoding = EXPLICIT) -> None:
+    def __init__(self, encoding: Encoding = EXPLICIT, picker: Picker | None = None) -> None:
         self.values: dict[int, tuple[bytes, bytes]] = {}
         self.encoding = encoding
         self._stack = [
@@ -96,7 +115,15 @@ class Walker:
         self._skip = 0  # bytes left of a value that goes on
         self._carry = b""  # a header, or a value to pick, that is not there whole
         self._tag = 0  # the element last begun
+        self._outer = 0  # that of the top level
+        self._picker = picker
+        self._wanted: Set[int] = PICKED if picker is None else picker.tags
         self._padding = False
+
+    @property
+    def reached(self) -> int:
+        """The element of the top level that was begun last."""
+        return self._outer
 
     def feed(self, piece: Buffer) -> None:
         """Take the next bytes.
@@ -171,7 +198,8 @@ class Walker:
         top = len(self._stack) == 1
         end = frame.end - self._base
         last = min(size, end)
-        tag = self._tag
+        tag = self._outer if top else self._tag
+        wanted = self._wanted
         while position + 8 <= last:
             group, element, vr, length = unpack(piece, position)
             tag = group << 16 | element
@@ -188,7 +216,7 @@ class Walker:
             stop = begin + length
             if stop > end:
                 raise Malformed(f"{_name(tag)} is longer than what it is in")
-            if top and tag in _WANTED:
+            if top and tag in wanted:
                 if begin + min(length, CAPTURE_MAX) > size:
                     break
                 self._keep(tag, vr, bytes(piece[begin : min(stop, begin + CAPTURE_MAX)]))
@@ -201,7 +229,8 @@ class Walker:
         top = len(self._stack) == 1
         end = frame.end - self._base
         last = min(size, end)
-        tag = self._tag
+        tag = self._outer if top else self._tag
+        wanted = self._wanted
         while position + 8 <= last:
             group, element, length = unpack(piece, position)
             tag = group << 16 | element
@@ -213,7 +242,7 @@ class Walker:
             stop = begin + length
             if stop > end:
                 raise Malformed(f"{_name(tag)} is longer than what it is in")
-            if top and tag in _WANTED:
+            if top and tag in wanted:
                 if begin + min(length, CAPTURE_MAX) > size:
                     break
                 self._keep(tag, b"", bytes(piece[begin : min(stop, begin + CAPTURE_MAX)]))
@@ -222,11 +251,17 @@ class Walker:
 
     def _leave(self, tag: int, position: int, end: int) -> int:
         self._tag = tag
+        if len(self._stack) == 1:
+            self._outer = tag
         if end - 8 < position < end:
             raise Malformed(f"an item ends within an element after {_name(tag)}")
         return position
 
     def _keep(self, tag: int, vr: bytes, value: bytes) -> None:
+        if self._picker is not None:
+            self._picker.take(tag, vr, value)
+            if tag not in PICKED:
+                return
         if tag in _IDENTITY and self.values.get(tag, (vr, value))[1] != value:
             raise Malformed(f"{_name(tag)} occurs twice, with two values")
         self.values[tag] = (vr, value)
@@ -262,6 +297,10 @@ class Walker:
     def _enter(self, frame: _Frame, tag: int, vr: bytes, begin: int, length: int) -> int:
         """Begin a sequence or encapsulated pixel data, whose value starts at `begin`."""
         self._tag = tag
+        if len(self._stack) == 1:
+            self._outer = tag
+            if self._picker is not None:
+                self._picker.enter(tag)
         end = _OPEN if length == _UNDEFINED else self._base + begin + length
         if end != _OPEN and end > frame.end:
             raise Malformed(f"{_name(tag)} is longer than what it is in")

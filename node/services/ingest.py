@@ -9,18 +9,20 @@ Example
 """
 
 import os
+from collections.abc import Callable
 
 from node.intake.buffers import BUFFER, Buffers
 from node.intake.errors import Malformed
 from node.intake.files import MEDIA_DIRECTORY, ByteStream, read_head
 from node.intake.outcome import Claim, Outcome, Refusal
+from node.intake.wants import Wants, nothing
 from node.services.quarantine import Quarantine
 from node.services.reception import Reception, Tools
 from node.services.recorder import Recorder
 from node.services.space import Space
 from storage.archive import Archive
 from storage.blobs.protocol import BlobStore
-from storage.commit import GroupCommit
+from storage.commit import Follower, GroupCommit
 from storage.records.arrival import Origin
 
 __all__ = ["Claim", "Ingest", "Outcome", "Reception", "Refusal"]
@@ -38,7 +40,11 @@ class Ingest:
     max_dataset
         Bytes of the longest dataset taken, also when it is inflated.
     commits
-        Shares commits among receptions; by default one is made.
+        Shares commits among receptions; by default one is made, with `follower`.
+    wants
+        Asked as each instance begins to come in: what rules want to know of it beside its indexed attributes.
+    follower
+        Called in the transaction of each group with what was recorded, before it commits.
     """
 
     def __init__(
@@ -49,15 +55,20 @@ class Ingest:
         free_floor: int,
         max_dataset: int,
         commits: GroupCommit | None = None,
+        wants: Callable[[], Wants] = nothing,
+        follower: Follower | None = None,
     ) -> None:
+        if commits is None:
+            commits = archive.commits(blobs, follower)
         space = Space(blobs, floor=free_floor, held=BUFFER)
         self._tools = Tools(
             blobs=blobs,
-            recorder=Recorder(archive, blobs, archive.commits(blobs) if commits is None else commits),
+            recorder=Recorder(archive, blobs, commits),
             quarantine=Quarantine(archive, blobs, space),
             space=space,
             buffers=Buffers(),
             max_dataset=max_dataset,
+            wants=wants,
         )
 
     def begin(self, claim: Claim, origin: Origin) -> Reception:

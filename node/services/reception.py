@@ -7,7 +7,7 @@ of 256 KiB, so that a small instance costs one write and a large one few, whatev
 
 import contextlib
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +21,7 @@ from node.intake.outcome import REASON_MAX, Claim, Outcome, Refusal
 from node.intake.part10 import META_MAX, encode_meta
 from node.intake.reader import Reader
 from node.intake.uids import is_uid
+from node.intake.wants import NOTHING, Wants, nothing
 from node.services.quarantine import Quarantine
 from node.services.recorder import Recorder, report
 from node.services.space import Space
@@ -33,7 +34,13 @@ _log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What every reception of a process works with."""
+    """What every reception of a process works with.
+
+    Attributes
+    ----------
+    wants
+        Asked at the beginning of each reception.
+    """
 
     blobs: BlobStore
     recorder: Recorder
@@ -41,6 +48,16 @@ class Tools:
     space: Space
     buffers: Buffers
     max_dataset: int
+    wants: Callable[[], Wants] = nothing
+
+
+def _asked(wants: Callable[[], Wants]) -> Wants:
+    """Return what rules want to know; when they cannot be asked, whoever decides will find out."""
+    try:
+        return wants()
+    except Exception as error:
+        report("ingest.wants_unknown", error)
+        return NOTHING
 
 
 class _TooLarge(Exception):
@@ -62,7 +79,8 @@ class Reception:
         self._tools = tools
         self._claim = claim
         self._origin = origin
-        self._reader = Reader(claim.transfer_syntax_uid, tools.max_dataset)
+        self._wants = _asked(tools.wants)
+        self._reader = Reader(claim.transfer_syntax_uid, tools.max_dataset, self._wants.needs)
         self._digest = hashlib.sha256()
         self._size = 0  # bytes of the dataset that have left the buffer
         self._head = b""
@@ -193,6 +211,8 @@ class Reception:
             blob=blob,
             origin=self._origin,
             received_at=now(),
+            further=self._reader.further,
+            wanted=self._wants.digest,
         )
 
     def _quarantine(self, reason: str) -> None:
