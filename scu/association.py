@@ -1,6 +1,7 @@
 """An association that we opened: what was accepted, and the errors of the wire in plain words (PS3.8 7)."""
 
 import contextlib
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -50,6 +51,7 @@ class Association:
         response_timeout: float = 60.0,
         max_pdu: int = 131072,
         roles: Mapping[str, tuple[bool, bool]] | None = None,
+        sock: socket.socket | None = None,
     ) -> Self:
         """Connect and negotiate.
 
@@ -63,6 +65,8 @@ class Association:
             Bytes of the longest P-DATA-TF variable field to be received.
         roles
             SOP class to the (SCU, SCP) roles of ours, where they are not SCU alone (PS3.7 D.3.3.4).
+        sock
+            A connection that is there already (see `scu.connect`), owned from now on; None to make one.
 
         Raises
         ------
@@ -73,7 +77,7 @@ class Association:
         numbered = contexts.number(proposals)
         request = Request(calling_ae, address.ae_title, numbered, max_pdu=max_pdu, roles=roles or {})
         link = Link(
-            connect(address, connect_timeout),
+            connect(address, connect_timeout) if sock is None else sock,
             max_pdu=max_pdu,
             idle_timeout=response_timeout,
             pdu_timeout=min(PDU_TIMEOUT, response_timeout),

@@ -1,8 +1,10 @@
 """From an address to a connected socket, plain or TLS, with errors that name the layer at fault."""
 
+import contextlib
 import errno
 import socket
 import ssl
+from collections.abc import Iterator
 
 from scu.address import Address
 from scu.errors import CannotConnect, ScuError, TimedOut
@@ -17,9 +19,40 @@ def connect(address: Address, timeout: float) -> socket.socket:
     CannotConnect, TimedOut
     """
     context = client_context(address.tls) if address.tls is not None else None
-    sock = _reach(address, timeout)
-    if context is None:
-        return sock
+    sock = reach(address, timeout)
+    return sock if context is None else secure(sock, address, context, timeout)
+
+
+def resolve(address: Address) -> list[str]:
+    """Return the network addresses of its host, in the order in which they would be tried.
+
+    Raises
+    ------
+    CannotConnect
+    """
+    with _explaining(address, 0):
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def reach(address: Address, timeout: float) -> socket.socket:
+    """Connect by TCP alone.
+
+    Raises
+    ------
+    CannotConnect, TimedOut
+    """
+    with _explaining(address, timeout):
+        return socket.create_connection((address.host, address.port), timeout)
+
+
+def secure(sock: socket.socket, address: Address, context: ssl.SSLContext, timeout: float) -> ssl.SSLSocket:
+    """Return `sock` after the TLS handshake; it is closed when that fails.
+
+    Raises
+    ------
+    CannotConnect, TimedOut
+    """
     try:
         return context.wrap_socket(sock, server_hostname=address.host)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError; ValueError: no name to be checked
@@ -27,9 +60,10 @@ def connect(address: Address, timeout: float) -> socket.socket:
         raise _explain_tls(error, address, timeout) from error
 
 
-def _reach(address: Address, timeout: float) -> socket.socket:
+@contextlib.contextmanager
+def _explaining(address: Address, timeout: float) -> Iterator[None]:
     try:
-        return socket.create_connection((address.host, address.port), timeout)
+        yield
     except socket.gaierror as error:
         raise CannotConnect(
             f"the host name {address.host} cannot be resolved: {error.strerror}",
@@ -62,6 +96,11 @@ def _explain_tcp(error: OSError, address: Address, timeout: float) -> ScuError:
     )
 
 
+def is_alert(error: ssl.SSLError) -> bool:
+    """Tell whether `error` is an alert: the other side speaks TLS (RFC 8446 6)."""
+    return (error.reason or "").startswith(("TLSV1", "SSLV3"))
+
+
 def _explain_tls(error: Exception, address: Address, timeout: float) -> ScuError:
     if isinstance(error, TimeoutError):
         return TimedOut(
@@ -76,7 +115,7 @@ def _explain_tls(error: Exception, address: Address, timeout: float) -> ScuError
             advice="Check its date and name, and the file of authorities that is configured for this node.",
         )
     reason = getattr(error, "reason", None) or ""
-    if reason.startswith(("TLSV1", "SSLV3", "TLSV13")):  # an alert: the other side speaks TLS
+    if isinstance(error, ssl.SSLError) and is_alert(error):
         return CannotConnect(
             f"{address} broke off the TLS handshake: {reason.lower().replace('_', ' ')}",
             retry=False,

@@ -1,8 +1,11 @@
 """TLS towards another node: which files, and what is checked (PS3.15 B.12)."""
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from scu.errors import CannotConnect
 
@@ -29,6 +32,38 @@ class TlsFiles:
     key: Path | None = None
     check_name: bool = True
     check_peer: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """What a handshake has settled.
+
+    Attributes
+    ----------
+    names
+        That the certificate of the other node is for; empty when it was not checked.
+    until
+        When that certificate ends.
+    """
+
+    protocol: str
+    cipher: str
+    names: tuple[str, ...]
+    until: datetime | None
+
+
+def describe(sock: ssl.SSLSocket) -> Secured:
+    """Return what the handshake of `sock` has settled."""
+    certificate: Mapping[str, Any] = sock.getpeercert() or {}
+    alternatives = [str(value) for _, value in certificate.get("subjectAltName", ())]
+    subject = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+    end = certificate.get("notAfter")
+    return Secured(
+        sock.version() or "",
+        (sock.cipher() or ("",))[0],
+        tuple(alternatives or subject),
+        datetime.fromtimestamp(ssl.cert_time_to_seconds(end), UTC) if end else None,
+    )
 
 
 def client_context(files: TlsFiles) -> ssl.SSLContext:

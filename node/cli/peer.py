@@ -1,5 +1,6 @@
 """`isocentre peer`: the nodes that are known."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import click
@@ -8,7 +9,9 @@ from node.cli.options import config_option, json_option
 from node.cli.output import Output
 from node.cli.session import opened
 from node.config import Config
-from node.services.echo import echo
+from node.core.errors import UserError
+from node.services.doctor import Step, examine
+from scu.survey import Service
 
 
 @click.group()
@@ -70,10 +73,15 @@ def list_(config: Config, out: Output) -> None:
 @config_option
 @json_option
 def echo_(name: str, config: Config, out: Output) -> None:
-    """Ask the peer NAME whether it answers (C-ECHO), and say what happened."""
+    """Call the peer NAME step by step up to C-ECHO, and say what to mend when a step fails."""
     with opened(config) as node:
-        answer = echo(node.peers.get(name), config.dicom)
-    out.result(answer, answer.words)
+        found = examine(node.peers.get(name), config.dicom)
+    lines = [_step(step) for step in found.steps]
+    if found.ok:
+        out.result(found, *lines, *_services(found.services), found.words)
+        return
+    out.result(found, *lines, *_services(found.services))
+    raise UserError(f"{found.steps[-1].words}. {found.words}")
 
 
 @peer.command()
@@ -85,3 +93,17 @@ def remove(name: str, config: Config, out: Output) -> None:
     with opened(config) as node:
         node.peers.remove(name)
     out.result({"removed": name}, f"{name} is no longer known. What it sent stays.")
+
+
+def _step(step: Step) -> str:
+    return f"{step.name:<12} {'ok' if step.ok else 'FAILED':<7} {step.milliseconds:>8.1f} ms  {step.words}"
+
+
+def _services(services: Sequence[Service]) -> Iterator[str]:
+    """Yield a line for all services of a group that were accepted in the same transfer syntaxes."""
+    together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for service in services:
+        together.setdefault((service.group.value, service.syntaxes), []).append(service.name)
+    for (group, syntaxes), names in together.items():
+        said = f"in {', '.join(syntaxes)}" if syntaxes else "not accepted"
+        yield f"  {group}: {', '.join(names)}: {said}"

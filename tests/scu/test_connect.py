@@ -11,11 +11,11 @@ import pytest
 
 from scu.address import Address
 from scu.association import Association
-from scu.connect import connect
+from scu.connect import connect, reach, resolve, secure
 from scu.contexts import VERIFICATION, for_query
 from scu.echo import echo
 from scu.errors import CannotConnect, PeerFault, ScuError, TimedOut
-from scu.tls import TlsFiles
+from scu.tls import TlsFiles, client_context
 from tests.support.certificates import Certificates
 from tests.support.dcmtk import tool
 from tests.support.faulty import faulty
@@ -55,6 +55,23 @@ def test_a_name_that_cannot_be() -> None:
     with pytest.raises(CannotConnect, match="host name") as caught:
         connect(here(104, host="a" * 70 + ".example"), 5)
     assert not caught.value.retry
+
+
+def test_the_addresses_of_a_name() -> None:
+    assert set(resolve(here(104))) <= {"127.0.0.1", "::1"}
+    assert resolve(here(104, host="127.0.0.1")) == ["127.0.0.1"]
+    with pytest.raises(CannotConnect, match="cannot be resolved"):
+        resolve(here(104, host="pacs.invalid"))
+
+
+def test_step_by_step(certificates: Certificates) -> None:
+    files = TlsFiles(ca=certificates.cert("ca"))
+    with faulty(tls=certificates.server_context()) as peer:
+        address = here(peer.port, files)
+        sock = secure(reach(address, 5), address, client_context(files), 5)
+        with Association.open(address, "US", for_query(VERIFICATION), sock=sock) as association:
+            echo(association)
+        assert peer.released == 1
 
 
 def test_nothing_listens() -> None:

@@ -2,13 +2,17 @@
 
 import ssl
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from scu.address import Address
+from scu.connect import reach, secure
 from scu.errors import CannotConnect
-from scu.tls import TlsFiles, client_context
+from scu.tls import TlsFiles, client_context, describe
 from tests.support.certificates import Certificates
+from tests.support.faulty import faulty
 
 
 def test_checks_are_on_unless_switched_off(certificates: Certificates) -> None:
@@ -54,3 +58,24 @@ def test_a_key_with_a_password_is_an_error_and_no_question(
     subprocess.run([*command, "-out", locked], check=True, capture_output=True)
     with pytest.raises(CannotConnect):
         client_context(TlsFiles(certificate=certificates.cert("client"), key=locked))
+
+
+def test_a_handshake_is_described(certificates: Certificates) -> None:
+    with faulty(tls=certificates.server_context()) as peer:
+        address = Address("PACS", "localhost", peer.port)
+        context = client_context(TlsFiles(ca=certificates.cert("ca")))
+        with secure(reach(address, 5), address, context, 5) as sock:
+            found = describe(sock)
+    assert (found.protocol, found.names) == ("TLSv1.3", ("localhost", "127.0.0.1"))
+    assert found.cipher.startswith("TLS_")
+    assert found.until is not None
+    assert timedelta(days=1) < found.until - datetime.now(UTC) < timedelta(days=2)
+
+
+def test_what_was_not_checked_is_not_described(certificates: Certificates) -> None:
+    with faulty(tls=certificates.server_context("stranger")) as peer:
+        address = Address("PACS", "localhost", peer.port)
+        context = client_context(TlsFiles(check_peer=False))
+        with secure(reach(address, 5), address, context, 5) as sock:
+            found = describe(sock)
+    assert (found.names, found.until) == ((), None)

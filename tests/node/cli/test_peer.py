@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -44,16 +45,37 @@ def test_mistakes_are_told(run: Commands):
     assert run("peer", "add", "x").exit_code == 2
 
 
-def test_an_echo_says_in_words_what_happened(run: Commands, tmp_path: Path, archive_url: str):
+def test_an_echo_goes_step_by_step(run: Commands, tmp_path: Path, archive_url: str):
     with storescp(tmp_path) as stranger:
         run.ok("peer", "add", "it", "--ae-title", "STRANGER", "--host", "127.0.0.1", "--port", stranger.port)
-        assert "answered our C-ECHO with success" in run.ok("peer", "echo", "it")
-        assert run.json("peer", "echo", "it")["ae_title"] == "STRANGER"
-    said = run.fails("peer", "echo", "it")
-    assert "refused the connection: nothing listens there. Check the port" in said
-    run.ok("peer", "add", "off", "--ae-title", "X", "--host", "127.0.0.1", "--port", free_port())
-    assert run("peer", "echo", "off", "--json").stdout == ""
+        lines = run.ok("peer", "echo", "it").splitlines()
+        assert [line.split()[:2] for line in lines[:5]] == [
+            ["DNS", "ok"],
+            ["TCP", "ok"],
+            ["association", "ok"],
+            ["contexts", "ok"],
+            ["C-ECHO", "ok"],
+        ]
+        assert "  verification: C-ECHO: in Explicit" in lines
+        assert any(line.startswith("  storage: CT, ") for line in lines)
+        assert any(line.startswith("  query: ") and line.endswith(": not accepted") for line in lines)
+        assert "answered our C-ECHO with success" in lines[-1]
+        found = run.json("peer", "echo", "it")
+    assert (found["ok"], found["ae_title"], len(found["steps"])) == (True, "STRANGER", 5)
     archive = Archive.open(archive_url)
     with archive.read() as tx:
-        assert len(tx.peers.list()) == 2
+        assert len(tx.peers.list()) == 1
     archive.close()
+
+
+def test_an_echo_that_fails_says_what_to_mend(run: Commands):
+    run.ok("peer", "add", "off", "--ae-title", "X", "--host", "127.0.0.1", "--port", free_port())
+    done = run("peer", "echo", "off")
+    assert done.exit_code == 1
+    assert "TCP          FAILED" in done.stdout
+    assert "refused the connection: nothing listens there. Check the port" in done.stderr
+    told = run("peer", "echo", "off", "--json")
+    assert told.exit_code == 1
+    found = json.loads(told.stdout)
+    assert (found["ok"], found["words"]) == (False, "Check the port, and whether the program runs.")
+    assert [step["ok"] for step in found["steps"]] == [True, False]
