@@ -19,14 +19,20 @@ from storage.repos.arrivals import ArrivalsRepo
 from storage.repos.audit import AuditRepo
 from storage.repos.bookmarks import BookmarksRepo
 from storage.repos.callers import CallersRepo
+from storage.repos.commitments import CommitmentsRepo
 from storage.repos.conflicts import ConflictsRepo
+from storage.repos.deliveries import DeliveriesRepo
+from storage.repos.destinations import DestinationsRepo
 from storage.repos.events import EventsRepo
 from storage.repos.instances import InstancesRepo
 from storage.repos.jobs import JobsRepo
+from storage.repos.ledger import LedgerRepo
 from storage.repos.peers import PeersRepo
 from storage.repos.quarantine import QuarantineRepo
 from storage.repos.studies import StudiesRepo
+from storage.repos.subjects import SubjectsRepo
 from storage.repos.totals import TotalsRepo
+from storage.wake import Bell
 
 if TYPE_CHECKING:
     from storage.repos.query import QueryRepo
@@ -37,6 +43,7 @@ class Transaction:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._bell = Bell(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +67,13 @@ class Transaction:
             Nothing was saved. (When the connection breaks during the commit itself, nobody can know:
             arrivals sent again are then found to be duplicates.)
         """
+        self._bell.announce()
         self._connection.commit()
+        self._bell.ring()
+
+    def ring(self) -> None:
+        """Wake the workers when this transaction commits, for something that it leaves to them."""
+        self._bell.pull()
 
     @cached_property
     def arrivals(self) -> ArrivalsRepo:
@@ -76,6 +89,11 @@ class Transaction:
     def studies(self) -> StudiesRepo:
         """Studies as people look at them."""
         return StudiesRepo(self._connection)
+
+    @cached_property
+    def subjects(self) -> SubjectsRepo:
+        """What rules are asked about."""
+        return SubjectsRepo(self._connection)
 
     @cached_property
     def query(self) -> "QueryRepo":
@@ -105,6 +123,11 @@ class Transaction:
         return QuarantineRepo(self._connection)
 
     @cached_property
+    def commitments(self) -> CommitmentsRepo:
+        """What destinations answer for."""
+        return CommitmentsRepo(self._connection, self.ring)
+
+    @cached_property
     def events(self) -> EventsRepo:
         """What happened, for those who follow."""
         return EventsRepo(self._connection)
@@ -117,7 +140,22 @@ class Transaction:
     @cached_property
     def jobs(self) -> JobsRepo:
         """Work to be done."""
-        return JobsRepo(self._connection)
+        return JobsRepo(self._connection, self.ring)
+
+    @cached_property
+    def destinations(self) -> DestinationsRepo:
+        """Peers as something to deliver to."""
+        return DestinationsRepo(self._connection, self.ring)
+
+    @cached_property
+    def deliveries(self) -> DeliveriesRepo:
+        """Deliveries for those who deliver."""
+        return DeliveriesRepo(self._connection, self.destinations, self.ring)
+
+    @cached_property
+    def ledger(self) -> LedgerRepo:
+        """Deliveries for people."""
+        return LedgerRepo(self._connection, self.ring)
 
     @cached_property
     def bookmarks(self) -> BookmarksRepo:

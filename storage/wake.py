@@ -1,9 +1,8 @@
-"""Wait for work without asking for it all the time.
+"""Wakes workers when there is something to do, so that they need not ask for it all the time.
 
-On PostgreSQL a connection listens, and the server speaks up when a transaction with new jobs commits. On
-SQLite the counter in the shared memory of the write-ahead log is looked at (no lock, no disk, microseconds)
-and tells whether any other connection has committed. Either way a wake-up is a hint: who wakes looks at
-the queue, and who is not woken looks again after a while.
+On PostgreSQL a connection listens, and the server speaks up when a transaction that rang commits. On SQLite
+whoever committed such a transaction writes a byte into the pipe of each who waits (`storage.pipes`). Either
+way a wake-up is a hint: who wakes looks at the queues, and who is not woken looks again after a while.
 """
 
 import os
@@ -12,11 +11,43 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+
+from storage.pipes import Pipe, folder_beside, folder_of, ring
 
 CHANNEL = "isocentre_job"
-_LOOK_SECONDS = 0.2
 _RECONNECT_SECONDS = 1.0
+
+
+class Bell:
+    """What a transaction wakes workers with, once, when it commits.
+
+    Example
+    -------
+    >>> bell.pull()                                                 # doctest: +SKIP
+    >>> bell.announce(); connection.commit(); bell.ring()           # doctest: +SKIP
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._pulled = False
+
+    def pull(self) -> None:
+        """Let the bell ring at the commit."""
+        self._pulled = True
+
+    def announce(self) -> None:
+        """Tell PostgreSQL, within the transaction; it rings when that commits."""
+        if self._pulled and self._connection.dialect.name == "postgresql":
+            self._connection.exec_driver_sql(f"NOTIFY {CHANNEL}")
+            self._pulled = False
+
+    def ring(self) -> None:
+        """Ring for SQLite, once it has committed. Raises nothing."""
+        if self._pulled:
+            self._pulled = False
+            with suppress(Exception):  # it is committed whatever comes of this
+                ring(folder_beside(self._connection))
 
 
 class Waker:
@@ -26,19 +57,21 @@ class Waker:
         self._engine = engine
         self._listens = engine.dialect.name == "postgresql"
         self._heard: Any = None
-        self._seen = -1
         self._end, self._poke = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
 
     def wait(self, timeout: float) -> None:
-        """Return after `timeout` seconds, or sooner when there may be something to do."""
+        """Return after `timeout` seconds, or sooner when there may be something to do.
+
+        It returns at once when it begins to listen, the first time and after what it listened to was lost:
+        what was committed before is found by looking now.
+        """
         try:
+            if self._heard is not None and not self._listens and not self._heard.stands():
+                self._disconnect()
             if self._heard is None:
-                self._connect()
-                return  # what was committed before we listened is found by looking now
-            if self._listens:
-                self._listen(timeout)
-            else:
-                self._look(timeout)
+                self._heard = self._listener() if self._listens else self._pipe()
+                return
+            self._hear(timeout)
         except Exception:  # the database is away; the driver has many words for it
             self._disconnect()
             self._poked(min(timeout, _RECONNECT_SECONDS))
@@ -49,7 +82,7 @@ class Waker:
             os.write(self._poke, b".")
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Stop listening."""
         self._disconnect()
         os.close(self._end)
         os.close(self._poke)
@@ -62,44 +95,43 @@ class Waker:
     ) -> None:
         self.close()
 
-    def _connect(self) -> None:
+    def _listener(self) -> Any:
         record = self._engine.raw_connection()
         record.detach()  # it listens for as long as we do, so the pool must not have it
-        self._heard = record.driver_connection
-        if self._listens:
-            self._heard.set_session(autocommit=True)
-            with self._heard.cursor() as cursor:
+        listener: Any = record.driver_connection
+        try:
+            listener.set_session(autocommit=True)
+            with listener.cursor() as cursor:
                 cursor.execute(f"LISTEN {CHANNEL}")
+        except BaseException:
+            listener.close()
+            raise
+        return listener
+
+    def _pipe(self) -> Pipe:
+        borrowed = self._engine.raw_connection()
+        try:
+            return Pipe.make(folder_of(borrowed.driver_connection))
+        finally:
+            borrowed.close()
+
+    def _hear(self, timeout: float) -> None:
+        ready, _, _ = select.select([self._heard, self._end], [], [], timeout)
+        if self._end in ready:
+            self._poked(0)
+        if self._heard not in ready:
+            return
+        if self._listens:
+            self._heard.poll()
+            self._heard.notifies.clear()
         else:
-            self._seen = self._version()
+            self._heard.drain()
 
     def _disconnect(self) -> None:
         with suppress(Exception):
             if self._heard is not None:
                 self._heard.close()
         self._heard = None
-
-    def _listen(self, timeout: float) -> None:
-        ready, _, _ = select.select([self._heard, self._end], [], [], timeout)
-        if self._end in ready:
-            self._poked(0)
-        if self._heard in ready:
-            self._heard.poll()
-            self._heard.notifies.clear()
-
-    def _look(self, timeout: float) -> None:
-        while timeout > 0:
-            if self._poked(min(timeout, _LOOK_SECONDS)):
-                return
-            version = self._version()
-            if version != self._seen:
-                self._seen = version
-                return
-            timeout -= _LOOK_SECONDS
-
-    def _version(self) -> int:
-        version: int = self._heard.execute("PRAGMA data_version").fetchone()[0]
-        return version
 
     def _poked(self, timeout: float) -> bool:
         """Wait for a poke, and forget it and all that came with it."""

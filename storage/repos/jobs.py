@@ -5,7 +5,7 @@ the queue. On SQLite the caller's BEGIN IMMEDIATE lets one worker claim at a tim
 skips what another is about to take. A job can therefore begin twice, but its end is recorded once.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,6 @@ from sqlalchemy.exc import IntegrityError
 
 from storage.errors import Exists
 from storage.records.jobs import OPEN, Job, JobState, NewJob, job
-from storage.wake import CHANNEL
 
 _DIED = "its worker died, or lost the database for longer than its lease"
 # Written out, not bound: else SQLite cannot know that the partial indexes serve.
@@ -31,11 +30,17 @@ _FINAL = (JobState.DONE, JobState.CANCELLED)
 
 
 class JobsRepo:
-    """Jobs, in one transaction."""
+    """Jobs, in one transaction.
 
-    def __init__(self, connection: Connection) -> None:
+    Parameters
+    ----------
+    ring
+        Wakes the workers when the transaction commits.
+    """
+
+    def __init__(self, connection: Connection, ring: Callable[[], None]) -> None:
         self._connection = connection
-        self._told = False
+        self._ring = ring
 
     def enqueue(self, new: NewJob, at: datetime) -> int | None:
         """Put a job in the queue; workers hear of it when the transaction commits.
@@ -64,7 +69,7 @@ class JobsRepo:
             .returning(job.c.id)
         ).scalar_one_or_none()
         if taken is not None:
-            self._tell()
+            self._ring()
         return taken
 
     def claim(self, worker: str, kinds: Collection[str], at: datetime, until: datetime) -> Job | None:
@@ -132,7 +137,7 @@ class JobsRepo:
 
     def give_back(self, held: Job, at: datetime) -> bool:
         """Return a job to the queue that nothing is wrong with: its worker stops."""
-        self._tell()
+        self._ring()
         return self._end(held, state=JobState.QUEUED, run_after=at)
 
     def fail(self, held: Job, error: str, at: datetime, again_at: datetime | None) -> JobState | None:
@@ -173,7 +178,7 @@ class JobsRepo:
         ).mappings()
         expired = [_job(row) for row in rows]
         if expired:
-            self._tell()
+            self._ring()
         return expired
 
     def next_due(self, kinds: Collection[str]) -> datetime | None:
@@ -188,7 +193,7 @@ class JobsRepo:
         Exists
             Another open job does the same work.
         """
-        self._tell()
+        self._ring()
         states = (JobState.DEAD, JobState.CANCELLED, JobState.QUEUED)
         try:
             return self._one(
@@ -250,12 +255,6 @@ class JobsRepo:
     @property
     def _on_postgresql(self) -> bool:
         return self._connection.dialect.name == "postgresql"
-
-    def _tell(self) -> None:
-        """Wake the workers at commit. SQLite needs no word: its waiters see that the file changed."""
-        if self._on_postgresql and not self._told:
-            self._connection.execute(select(func.pg_notify(CHANNEL, "")))
-            self._told = True
 
 
 def _job(row: RowMapping) -> Job:
