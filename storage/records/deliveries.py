@@ -341,3 +341,29 @@ class Attempt:
     words: str
     digest: str
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What became of the deliveries that a destination was given in some time.
+
+    Attributes
+    ----------
+    received
+        All of them: the sum of the others.
+    open
+        Waiting, queued or being sent.
+    diverted
+        An alternate got them.
+    missing
+        SOP Instance UIDs, the first of those neither forwarded nor diverted.
+    """
+
+    received: int
+    forwarded: int
+    open: int
+    held: int
+    dead: int
+    cancelled: int
+    diverted: int
+    missing: tuple[str, ...]
