@@ -105,7 +105,7 @@ _TYPES: dict[str, type] = {
 
 def _written(value: object) -> Any:
     if isinstance(value, timedelta):
-        return value / timedelta(seconds=1)
+        return str(Decimal(value // timedelta(microseconds=1)).scaleb(-6))  # more digits than a float has
     return str(value) if isinstance(value, Decimal) else value.isoformat()  # type: ignore[attr-defined]
 
 
@@ -120,7 +120,7 @@ def _raw(data: Any) -> object:
     if name == "number":
         return Decimal(value)
     if name == "seconds":
-        return timedelta(seconds=value)
+        return timedelta(microseconds=int(Decimal(str(value)).scaleb(6)))
     return {"moment": datetime, "date": date, "time": time}[name].fromisoformat(value)  # type: ignore[attr-defined]
 
 

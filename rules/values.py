@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Context, Decimal
 from typing import TypeAlias
 
-from rules.symbols import Kind, Symbol
+from rules.symbols import FIXED, Kind, Symbol
 from rules.unknown import Unknown
 
 Scalar: TypeAlias = str | Decimal | datetime | timedelta | bool
@@ -92,7 +92,10 @@ def _several(symbol: Symbol, raw: object) -> Value | Unknown:
         if isinstance(value, Unknown):
             return value
         values.append(value)
-    return tuple(values) if values else Unknown(f"{symbol.name} is empty", absent=True)
+    # An empty list of labels, or of where it has been, is known: there are none.
+    if values or (symbol.name in FIXED and not symbol.vr and not isinstance(raw, str)):
+        return tuple(values)
+    return Unknown(f"{symbol.name} is empty", absent=True)
 
 
 def _single(symbol: Symbol, raw: object) -> Value | Unknown:

@@ -1,7 +1,7 @@
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from hypothesis import given
+from hypothesis import example, given
 
 from rules.facts import Facts, Unknown, clock_facts, needs
 from rules.symbols import resolve
@@ -17,6 +17,8 @@ def test_names_follow_from_uids():
 
 
 @given(any_facts())
+@example(Facts({"StudyTime": timedelta(days=99421, microseconds=1)}))
+@example(Facts({"StudyTime": timedelta(days=-999999999, microseconds=1)}))
 def test_plain_and_back_decides_the_same(facts):
     again = Facts.from_plain(json.loads(json.dumps(facts.plain(), allow_nan=False)))
     for name, raw in facts.values.items():

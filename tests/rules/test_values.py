@@ -46,6 +46,8 @@ from tests.rules.generated import LISTS, LOOSE, MOMENTS, NUMBERS, TEXTS, TIMES, 
         ("StudyTime", "12:30:15.5", timedelta(hours=12, minutes=30, seconds=15, milliseconds=500)),
         ("StudyTime", time(1, 2, 3, 4), timedelta(hours=1, minutes=2, seconds=3, microseconds=4)),
         ("series.complete", True, True),
+        ("labels", [], ()),
+        ("origin.path", (), ()),
         (LOOSE[0], "a\\b", ("a", "b")),
         (LOOSE[0], 3.5, Decimal("3.5")),
         (LOOSE[0], date(2024, 3, 1), datetime(2024, 3, 1, tzinfo=UTC)),
@@ -65,6 +67,8 @@ def test_values(name, raw, value):
         ("Modality", "", "Modality is empty"),
         ("Modality", " \0", "Modality is empty"),
         ("ImageType", [], "ImageType is empty"),
+        ("labels", "", "labels is empty"),
+        ("study.modalities", [], "study.modalities is empty"),
     ],
 )
 def test_absent(name, raw, reason):
