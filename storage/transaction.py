@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import Connection
 
 from storage.repos.arrivals import ArrivalsRepo
+from storage.repos.assignments import AssignmentsRepo
 from storage.repos.audit import AuditRepo
 from storage.repos.bookmarks import BookmarksRepo
 from storage.repos.callers import CallersRepo
@@ -24,14 +25,20 @@ from storage.repos.conflicts import ConflictsRepo
 from storage.repos.deliveries import DeliveriesRepo
 from storage.repos.destinations import DestinationsRepo
 from storage.repos.events import EventsRepo
+from storage.repos.holds import HoldsRepo
 from storage.repos.instances import InstancesRepo
 from storage.repos.jobs import JobsRepo
+from storage.repos.labels import LabelsRepo
 from storage.repos.ledger import LedgerRepo
 from storage.repos.peers import PeersRepo
 from storage.repos.quarantine import QuarantineRepo
+from storage.repos.rulesets import RulesetsRepo
+from storage.repos.rulings import RulingsRepo
+from storage.repos.settling import SettlingRepo
 from storage.repos.studies import StudiesRepo
 from storage.repos.subjects import SubjectsRepo
 from storage.repos.totals import TotalsRepo
+from storage.repos.withheld import WithheldRepo
 from storage.wake import Bell
 
 if TYPE_CHECKING:
@@ -158,6 +165,11 @@ class Transaction:
         return LedgerRepo(self._connection, self.ring)
 
     @cached_property
+    def withheld(self) -> WithheldRepo:
+        """What is held for a person."""
+        return WithheldRepo(self._connection)
+
+    @cached_property
     def bookmarks(self) -> BookmarksRepo:
         """How far long work has come."""
         return BookmarksRepo(self._connection)
@@ -166,3 +178,33 @@ class Transaction:
     def totals(self) -> TotalsRepo:
         """Numbers about all of it."""
         return TotalsRepo(self._connection)
+
+    @cached_property
+    def rulesets(self) -> RulesetsRepo:
+        """Revisions of the rules."""
+        return RulesetsRepo(self._connection)
+
+    @cached_property
+    def rulings(self) -> RulingsRepo:
+        """What rules decided."""
+        return RulingsRepo(self._connection)
+
+    @cached_property
+    def labels(self) -> LabelsRepo:
+        """Labels that were given."""
+        return LabelsRepo(self._connection)
+
+    @cached_property
+    def assignments(self) -> AssignmentsRepo:
+        """To whom studies are given to read."""
+        return AssignmentsRepo(self._connection)
+
+    @cached_property
+    def holds(self) -> HoldsRepo:
+        """What waits for a person."""
+        return HoldsRepo(self._connection)
+
+    @cached_property
+    def settling(self) -> SettlingRepo:
+        """Studies that have grown since they settled."""
+        return SettlingRepo(self._connection)

@@ -151,6 +151,12 @@ class DestinationsRepo:
             name, worker, failures=0, error="", opened_at=None, probe_at=None, succeeded_at=at
         )
 
+    def probe(self, name: str, at: datetime) -> bool:
+        """Have one that was given up probed at `at`, whoever holds it; False when none of that name was."""
+        self._ring()
+        given_up = and_(destination.c.name == name, destination.c.opened_at.is_not(None))
+        return self._connection.execute(update(destination).where(given_up).values(probe_at=at)).rowcount == 1
+
     def next_due(self, at: datetime) -> datetime | None:
         """Return the earliest moment at which `lease` can return something, not before `at`; None: none."""
         due = (

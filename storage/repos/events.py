@@ -1,5 +1,6 @@
 """What happened to studies, series and instances, for those who follow."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -42,6 +43,11 @@ class EventsRepo:
             query = query.where(event.c.study_instance_uid == study_instance_uid)
         if sop_instance_uid:
             query = query.where(event.c.sop_instance_uid == sop_instance_uid)
+        return [_event(row) for row in self._connection.execute(query)]
+
+    def latest(self, kind: str, limit: int) -> Sequence[Event]:
+        """Return up to `limit` events of this kind, the newest first."""
+        query = select(event).where(event.c.kind == kind).order_by(event.c.id.desc()).limit(limit)
         return [_event(row) for row in self._connection.execute(query)]
 
 

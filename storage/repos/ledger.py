@@ -92,6 +92,21 @@ class LedgerRepo:
                 counts[names[row]][DeliveryState(state)] = count
         return counts
 
+    def oldest(self) -> Mapping[str, datetime]:
+        """Return when the oldest was queued that is queued, waiting or being sent, by destination."""
+        found: dict[str, datetime] = {}
+        for state in (DeliveryState.QUEUED, DeliveryState.WAITING, DeliveryState.SENDING):
+            oldest = func.min(delivery.c.queued_at, type_=delivery.c.queued_at.type)
+            query = (
+                select(destination.c.name, oldest)
+                .join(delivery, delivery.c.destination_row == destination.c.id)
+                .where(in_state(state))
+                .group_by(destination.c.name)
+            )
+            for name, moment in self._connection.execute(query):
+                found[name] = min(moment, found.get(name, moment))
+        return found
+
     def retry(
         self,
         *,

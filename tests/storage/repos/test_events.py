@@ -20,3 +20,13 @@ def test_comes_back_as_added_and_by_what_it_is_about(archive: Archive) -> None:
         assert tx.events.list(kind="study.created") == listed[2:]
         assert tx.events.list(study_instance_uid="1.2") == listed[:2]
         assert tx.events.list(sop_instance_uid="1.2.1.1") == listed[:1]
+
+
+def test_the_latest_of_a_kind(archive: Archive) -> None:
+    with archive.begin() as tx:
+        for number in range(3):
+            tx.events.add(Event(NOW, "delivery.report", detail={"n": number}))
+            tx.events.add(Event(NOW, "other"))
+        tx.commit()
+    with archive.read() as tx:
+        assert [each.detail["n"] for each in tx.events.latest("delivery.report", 2)] == [2, 1]
