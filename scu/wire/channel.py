@@ -244,6 +244,14 @@ class Channel:
                 )
             return message
 
+    def comes(self, seconds: float) -> bool:
+        """Say whether a message, or the end of the association, begins to come within `seconds`.
+
+        A data set left unread from the message before is skipped first.
+        """
+        self.skip_dataset()
+        return self._position < len(self._pdu) or self.link.readable(seconds)
+
     def cancelled(self, message_id: int) -> bool:
         """Say whether a C-CANCEL-RQ for `message_id` has come; does not wait (PS3.7 9.3.2.3).
 

@@ -190,11 +190,22 @@ class Command:
         """Affected SOP Instance UID (0000,1000)."""
         return self.string(AFFECTED_SOP_INSTANCE_UID)
 
+    @property
+    def event_type_id(self) -> int:
+        """Event Type ID (0000,1002), PS3.7 10.1.1."""
+        return self.number(EVENT_TYPE_ID)
+
+    @property
+    def action_type_id(self) -> int:
+        """Action Type ID (0000,1008), PS3.7 10.1.4."""
+        return self.number(ACTION_TYPE_ID)
+
 
 def response_to(request: Command, status: int, comment: str = "") -> Command:
     """Return the response to `request` with `status`: same service, same SOP class and instance.
 
-    A `comment` goes into Error Comment (0000,0902), 64 characters of it.
+    So are the type of an event and of an action (PS3.7 10.3.1, 10.3.4). A `comment` goes into Error Comment
+    (0000,0902), 64 characters of it.
     """
     response = Command({COMMAND_FIELD: struct.pack("<H", request.field | 0x8000)})
     response.us(RESPONDED_TO, request.message_id).us(DATA_SET_TYPE, NO_DATA_SET).us(STATUS, status)
@@ -203,6 +214,8 @@ def response_to(request: Command, status: int, comment: str = "") -> Command:
         (REQUESTED_SOP_CLASS_UID, AFFECTED_SOP_CLASS_UID),
         (AFFECTED_SOP_INSTANCE_UID, AFFECTED_SOP_INSTANCE_UID),
         (REQUESTED_SOP_INSTANCE_UID, AFFECTED_SOP_INSTANCE_UID),
+        (EVENT_TYPE_ID, EVENT_TYPE_ID),
+        (ACTION_TYPE_ID, ACTION_TYPE_ID),
     ):
         if asked in request.elements:
             response.elements[answered] = request.elements[asked]

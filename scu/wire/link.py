@@ -161,27 +161,27 @@ class Link:
         self._acknowledge()
         return count
 
-    def readable(self) -> bool:
-        """Say, without waiting, whether bytes of a PDU are there or the connection has ended.
+    def readable(self, seconds: float = 0.0) -> bool:
+        """Say, within `seconds`, whether bytes of a PDU are there or the connection has ended.
 
         To be asked only when no view of `next_pdu` is in use any more.
         """
         if self._end > self._start:
             return True
         if self._tls:
-            return self._peek_tls()
+            return self._peek_tls(seconds)
         try:
             poll = select.poll()
             poll.register(self.sock, select.POLLIN)
-            return bool(poll.poll(0))
+            return bool(poll.poll(seconds * 1000))
         except (OSError, ValueError):
             return True  # closed under us: the next read says so
 
-    def _peek_tls(self) -> bool:
+    def _peek_tls(self, seconds: float) -> bool:
         # Bytes on the socket can be a session ticket, with nothing for us: only reading tells.
         self._make_room(1)
         try:
-            self.sock.settimeout(0)
+            self.sock.settimeout(seconds)
             return self._receive() >= 0
         except (OSError, LinkClosed):
             return True

@@ -342,6 +342,21 @@ def test_asking_for_a_cancel_does_not_wait() -> None:
         assert channel.cancelled(1)
 
 
+def test_what_comes_is_waited_for_as_long_as_asked() -> None:
+    with fed(b"", end=False) as (channel, other):
+        assert not channel.comes(0.01)
+        thread = threading.Timer(0.05, other.sendall, [cancel(2) + cancel(3)])
+        thread.start()
+        assert channel.comes(60)
+        assert channel.receive().command.responded_to == 2
+        assert channel.comes(0)  # it was read together with the first
+        assert channel.receive().command.responded_to == 3
+        thread.join()
+        assert not channel.comes(0)
+        other.close()
+        assert channel.comes(60)  # the end
+
+
 def test_a_second_operation_at_once_is_refused() -> None:
     with fed(p_data(pdv(COMMAND, 3))) as (channel, _), pytest.raises(ProtocolError, match="second operation"):
         channel.cancelled(1)

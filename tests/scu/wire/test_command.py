@@ -10,9 +10,11 @@ from pydicom.dataset import Dataset
 from pynetdicom.dsutils import decode, encode
 
 from scu.wire.command import (
+    ACTION_TYPE_ID,
     AFFECTED_SOP_CLASS_UID,
     AFFECTED_SOP_INSTANCE_UID,
     ERROR_COMMENT,
+    EVENT_TYPE_ID,
     MESSAGE_ID,
     MOVE_DESTINATION,
     OFFENDING_ELEMENT,
@@ -154,3 +156,10 @@ def test_a_response_names_what_it_answers() -> None:
     action = Command.of(CommandField.N_ACTION_RQ).uid(REQUESTED_SOP_CLASS_UID, "1.2.840.10008.1.20.1")
     assert response_to(action, 0).affected_sop_class_uid == "1.2.840.10008.1.20.1"
     assert response_to(action, 0).elements[RESPONDED_TO] == b"\0\0"
+
+
+def test_a_response_repeats_the_type_of_event_or_action() -> None:
+    event = response_to(Command.of(CommandField.N_EVENT_REPORT_RQ).us(EVENT_TYPE_ID, 2), 0)
+    assert (event.field, event.event_type_id) == (CommandField.N_EVENT_REPORT_RSP, 2)
+    action = response_to(Command.of(CommandField.N_ACTION_RQ).us(ACTION_TYPE_ID, 1), 0)
+    assert (action.field, action.action_type_id, action.event_type_id) == (CommandField.N_ACTION_RSP, 1, 0)

@@ -379,6 +379,15 @@ class TestTls:
             time.sleep(0.01)
         assert client.next_pdu()[1] == b"now"
 
+    def test_bytes_are_waited_for_as_long_as_asked(self, secure: tuple[Link, Link]) -> None:
+        client, server = secure
+        assert not client.readable(0.01)
+        thread = threading.Timer(0.05, server.send, [[pdu(P_DATA_TF, b"late")]])
+        thread.start()
+        assert client.readable(60)
+        assert bytes(client.next_pdu()[1]) == b"late"
+        thread.join()
+
     def test_the_end_is_readable(self, secure: tuple[Link, Link]) -> None:
         client, server = secure
         server.close()
