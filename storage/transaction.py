@@ -26,6 +26,7 @@ from storage.repos.deliveries import DeliveriesRepo
 from storage.repos.destinations import DestinationsRepo
 from storage.repos.events import EventsRepo
 from storage.repos.holds import HoldsRepo
+from storage.repos.inquiry import InquiryRepo
 from storage.repos.instances import InstancesRepo
 from storage.repos.jobs import JobsRepo
 from storage.repos.labels import LabelsRepo
@@ -208,3 +209,8 @@ class Transaction:
     def settling(self) -> SettlingRepo:
         """Studies that have grown since they settled."""
         return SettlingRepo(self._connection)
+
+    @cached_property
+    def inquiry(self) -> InquiryRepo:
+        """Looking back, for people who ask."""
+        return InquiryRepo(self._connection)

@@ -115,6 +115,7 @@ settling = Table(
     Column("opened_at", Moment, nullable=False),
     Column("last_at", Moment, nullable=False),
     Column("due", Moment, nullable=False, index=True),
+    Column("growth", Integer, nullable=False),
 )
 
 gone = Table(
@@ -264,12 +265,15 @@ class Settling:
         Its last one.
     due
         When it is to be looked at.
+    growth
+        Times that something came since then.
     """
 
     study_row: int
     opened_at: datetime
     last_at: datetime
     due: datetime
+    growth: int = 1
 
 
 @dataclass(frozen=True, slots=True)

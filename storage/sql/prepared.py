@@ -1,14 +1,15 @@
 """Statements compiled once, where SQLAlchemy's work for each call would cost more than the database's.
 
 They are written as SQLAlchemy's own expressions, so that what differs between SQLite and PostgreSQL is its
-business. Values go through the column types as always; values that come back do not. The driver's cursor is
-used directly, within the connection's transaction, and fails as every other statement does.
+business. Values go through the column types as always; values that come back do not, unless that is asked
+for. The driver's cursor is used directly, within the connection's transaction, and fails as every other
+statement does.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
-from sqlalchemy import Connection, Dialect, Insert, Table
+from sqlalchemy import ColumnElement, Connection, Dialect, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.dialects.sqlite import pysqlite
@@ -29,14 +30,18 @@ class Prepared:
     ----------
     kind
         Of the database that it will run on: ``sqlite`` or ``postgresql``.
+    typed
+        What comes back goes through the types of the columns that a SELECT selects.
     """
 
-    def __init__(self, statement: ClauseElement, kind: str) -> None:
+    def __init__(self, statement: ClauseElement, kind: str, *, typed: bool = False) -> None:
         self._sql, self._plan = _compile(statement, kind)
+        self._results = _processors(cast(Any, statement).selected_columns, kind) if typed else ()
 
     def run(self, connection: Connection, values: Values) -> Sequence[Any]:
         """Run it and return its rows."""
-        return _execute(connection, self._sql, _bind(self._plan, values))
+        rows = _execute(connection, self._sql, _bind(self._plan, values))
+        return [_typed(self._results, row) for row in rows] if self._results else rows
 
     def later(self, writes: "Writes", values: Values) -> None:
         """Leave it to `writes`."""
@@ -188,6 +193,16 @@ def _compile(statement: ClauseElement, kind: str) -> tuple[str, _Plan]:
         of_column = compiled.binds[name].type.dialect_impl(dialect)
         plan.append((name, of_column.bind_processor(dialect)))
     return compiled.string, tuple(plan)
+
+
+def _processors(columns: Iterable[ColumnElement[Any]], kind: str) -> tuple[Any, ...]:
+    """Return what makes of each column's value in the driver the one that its type stands for."""
+    dialect = _dialect(kind)
+    return tuple(each.type.dialect_impl(dialect).result_processor(dialect, None) for each in columns)
+
+
+def _typed(processors: tuple[Any, ...], row: Any) -> tuple[Any, ...]:
+    return tuple(process(value) if process else value for process, value in zip(processors, row, strict=True))
 
 
 def _skipping(table: Table, kind: str) -> Insert:

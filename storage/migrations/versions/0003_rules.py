@@ -153,6 +153,7 @@ def _settling() -> None:
         sa.Column("opened_at", MOMENT, nullable=False),
         sa.Column("last_at", MOMENT, nullable=False),
         sa.Column("due", MOMENT, nullable=False),
+        sa.Column("growth", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["study_row"], ["study.id"], name="fk_settling_study_row"),
         sa.PrimaryKeyConstraint("id", name="pk_settling"),
         sa.UniqueConstraint("study_row", name="uq_settling_study_row"),
