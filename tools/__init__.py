@@ -1,0 +1,1 @@
+"""Programs that write tables of the tree; none of them is part of what is installed."""
