@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, literal_column, select, update
 
 from storage.records.deliveries import DeliveryState
+from storage.records.schema import indexable
 from storage.records.tables import delivery, job
 from storage.repos.attempts import in_state
 
@@ -15,23 +16,21 @@ _HELD_JOB = job.c.state == literal_column("'held'")
 
 @dataclass(frozen=True, slots=True)
 class HeldDelivery:
-    """A delivery that is held, where its instance is, and why."""
+    """A delivery that is held, and where its instance is."""
 
     id: int
     instance_row: int
     series_row: int
     study_row: int
-    words: str
 
 
 @dataclass(frozen=True, slots=True)
 class HeldJob:
-    """A job that is held, what it is about (`row` of a `level`), and why."""
+    """A job that is held, and what it is about: `row` of a `level`."""
 
     id: int
     level: str
     row: int
-    words: str
 
 
 class WithheldRepo:
@@ -40,19 +39,20 @@ class WithheldRepo:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def deliveries(self, study_row: int) -> Sequence[HeldDelivery]:
-        """Return the held deliveries of a study."""
+    def deliveries(self, study_row: int, reason: str) -> Sequence[HeldDelivery]:
+        """Return the deliveries of a study that are held for the reason of a hold."""
         columns = [delivery.c[name] for name in HeldDelivery.__dataclass_fields__]
-        query = select(*columns).where(delivery.c.study_row == study_row, _HELD_DELIVERY)
-        return [HeldDelivery(*row) for row in self._connection.execute(query.order_by(delivery.c.id))]
+        query = select(*columns, delivery.c.words).where(delivery.c.study_row == study_row, _HELD_DELIVERY)
+        rows = self._connection.execute(query.order_by(delivery.c.id))
+        return [HeldDelivery(*where) for *where, words in rows if indexable(words) == reason]
 
-    def jobs(self) -> Sequence[HeldJob]:
-        """Return all held jobs that are about an instance, a series or a study."""
+    def jobs(self, reason: str) -> Sequence[HeldJob]:
+        """Return the jobs that are held for the reason of a hold, wherever that is."""
         query = select(job.c.id, job.c.payload, job.c.error).where(_HELD_JOB).order_by(job.c.id)
         return [
-            HeldJob(row.id, row.payload.get("level", "instance"), row.payload["row"], row.error)
+            HeldJob(row.id, row.payload.get("level", "instance"), row.payload["row"])
             for row in self._connection.execute(query)
-            if isinstance(row.payload.get("row"), int)
+            if isinstance(row.payload.get("row"), int) and indexable(row.error) == reason
         ]
 
     def say_of_deliveries(self, ids: Sequence[int], words: str) -> None:
