@@ -32,6 +32,7 @@ from storage.repos.jobs import JobsRepo
 from storage.repos.labels import LabelsRepo
 from storage.repos.ledger import LedgerRepo
 from storage.repos.peers import PeersRepo
+from storage.repos.pending import PendingRepo
 from storage.repos.quarantine import QuarantineRepo
 from storage.repos.rulesets import RulesetsRepo
 from storage.repos.rulings import RulingsRepo
@@ -169,6 +170,11 @@ class Transaction:
     def withheld(self) -> WithheldRepo:
         """What is held for a person."""
         return WithheldRepo(self._connection)
+
+    @cached_property
+    def pending(self) -> PendingRepo:
+        """What is still to be done with an instance."""
+        return PendingRepo(self._connection)
 
     @cached_property
     def bookmarks(self) -> BookmarksRepo:

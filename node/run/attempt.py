@@ -9,7 +9,7 @@ import structlog
 from node.core import clock
 from node.core.errors import UserError
 from node.jobs.kinds import Kind
-from node.jobs.task import Hopeless, Stopped, Task
+from node.jobs.task import Hopeless, Later, Stopped, Task
 from scu.errors import ScuError
 from storage.errors import StorageError
 from storage.records.jobs import JobState
@@ -66,6 +66,8 @@ class Attempt:
             return "done" if tx.jobs.finish(job, now) else "lost"
         if isinstance(error, Stopped):
             return "given_back" if tx.jobs.give_back(job, now) else "lost"
+        if isinstance(error, Later):
+            return "waits" if tx.jobs.give_back(job, now + error.pause) else "lost"
         again = None
         if not isinstance(error, Hopeless):
             again = now + timedelta(seconds=self._kind.delay(job.failures + 1))
@@ -77,7 +79,8 @@ class Attempt:
             tell = self._log.error if ended == "dead" else self._log.warning
             tell(f"job.{ended}", error=words_of(error), failures=self._task.job.failures + 1)
         else:
-            self._log.info(f"job.{ended}")
+            waits_for = {"waits_for": str(error)} if isinstance(error, Later) else {}
+            self._log.info(f"job.{ended}", **waits_for)
 
 
 def words_of(error: Exception) -> str:

@@ -18,7 +18,6 @@ from typing import Any
 from pydicom.config import IGNORE
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 
 from rules.deid.codes import Action, action_for, vr_of
@@ -26,6 +25,7 @@ from rules.deid.dummies import dummy
 from rules.deid.profiles import BASIC, Profile, mark
 from rules.deid.pseudonyms import pseudonym
 from rules.deid.uids import replaced
+from rules.deid.values import texts
 
 _META = ("MediaStorageSOPClassUID", "TransferSyntaxUID")
 _PATIENT_ID = 0x00100020
@@ -85,19 +85,18 @@ class _Cleaner:
             case Action.EMPTY:
                 _set(dataset, tag, [] if vr_of(tag) == "SQ" else None)
             case Action.UID:
-                _set(dataset, tag, self._uids(dataset[tag].value))
+                _set(dataset, tag, self._uids(dataset, tag))
             case Action.DUMMY if tag == _PATIENT_ID:
-                given = (_text(dataset.get(each)) for each in ("PatientID", "IssuerOfPatientID"))
-                _set(dataset, tag, pseudonym(self._key, *given))
+                given = (texts(dataset.get(each)) for each in ("PatientID", "IssuerOfPatientID"))
+                _set(dataset, tag, pseudonym(self._key, *("\\".join(each) for each in given)))
             case Action.DUMMY if vr_of(tag) != "SQ":
                 _set(dataset, tag, dummy(vr_of(tag)))
             case _:
                 self._walk(dataset, tag, dummies=action is Action.DUMMY)
 
-    def _uids(self, value: Any) -> str | list[str]:
-        if isinstance(value, MultiValue | list | tuple):
-            return [replaced(self._key, str(each)) for each in value]
-        return replaced(self._key, _text(value))
+    def _uids(self, dataset: Dataset, tag: int) -> list[str]:
+        given = dataset.get_item(tag)
+        return [replaced(self._key, each) for each in texts(given.value if given is not None else None)]
 
     def _walk(self, dataset: Dataset, tag: int, *, dummies: bool) -> None:
         """Clean the items of a sequence, and leave anything else that stays as it is, unread.
@@ -121,9 +120,3 @@ class _Cleaner:
 def _set(dataset: Dataset, tag: int, value: Any) -> None:
     # In the VR of PS3.6, whatever the sender's was, and without a word about values that no Standard allows.
     dataset[tag] = DataElement(tag, vr_of(tag) or "SQ", value, validation_mode=IGNORE)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

@@ -7,6 +7,8 @@ remains is likelihood: a scanned film says nothing of the name on it.
 
 from pydicom.dataset import Dataset
 
+from rules.deid.values import texts
+
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 
 _KINDS: tuple[tuple[str, str], ...] = (
@@ -64,8 +66,5 @@ def _kind(dataset: Dataset) -> str:
 
 def _text(dataset: Dataset, keyword: str) -> str:
     """Return a value as text in capitals, several joined by a backslash."""
-    value = dataset.get(keyword)
-    if value is None:
-        return ""
-    parts = [value] if isinstance(value, str) else list(value) if hasattr(value, "__iter__") else [value]
-    return "\\".join(str(part) for part in parts).strip(" \0").upper()
+    given = dataset.get_item(keyword) if keyword in dataset else None
+    return "\\".join(texts(given.value if given is not None else None)).upper()

@@ -30,3 +30,13 @@ class BookmarksRepo:
             .values(name=name, **values)
             .on_conflict_do_update(index_elements=[bookmark.c.name], set_=values)
         )
+
+    def first(self, name: str, place: Mapping[str, Any], at: datetime) -> Mapping[str, Any]:
+        """Set the bookmark of `name` unless it is set; return its place, for all who try the same one."""
+        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
+        self._connection.execute(
+            insert(bookmark)
+            .values(name=name, place=dict(place), updated_at=at)
+            .on_conflict_do_nothing(index_elements=[bookmark.c.name])
+        )
+        return self.get(name)

@@ -1,8 +1,11 @@
+from datetime import timedelta
+
 import pytest
 
+from node.core import clock
 from node.core.errors import UserError
 from node.jobs.kinds import Kind
-from node.jobs.task import Hopeless, Task
+from node.jobs.task import Hopeless, Later, Task
 from node.root import Node
 from node.run.attempt import Attempt, words_of
 from scu.errors import CannotConnect
@@ -72,3 +75,17 @@ def test_a_database_that_stays_away_ends_the_waiting(node: Node, monkeypatch: py
         patch.setattr(node.archive, "begin", away)
         Attempt(task, Kind(lambda _: None), -1.0).run()
     assert job_of(node, number).state is JobState.RUNNING  # until its lease runs out
+
+
+def test_a_job_whose_turn_has_not_come_waits_and_has_not_failed(node: Node):
+    number = enqueue(node, "a")
+    task = Task(node, claim(node, "a"))
+
+    def not_yet(_: Task) -> None:
+        raise Later("two deliveries are open", timedelta(hours=1))
+
+    before = clock.now()
+    Attempt(task, Kind(not_yet), 1.0).run()
+    job = job_of(node, number)
+    assert (job.state, job.failures) == (JobState.QUEUED, 0)
+    assert job.run_after >= before + timedelta(hours=1)

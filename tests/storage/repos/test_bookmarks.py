@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from storage.archive import Archive
@@ -22,3 +23,17 @@ def test_a_bookmark_that_was_not_committed_has_not_moved(archive: Archive) -> No
         tx.bookmarks.put("scrub", {"row": 7}, NOW)
     with archive.read() as tx:
         assert tx.bookmarks.get("scrub") == {}
+
+
+def test_of_several_first_ones_one_stays(archive: Archive) -> None:
+    def first(number: int) -> object:
+        with archive.begin() as tx:
+            place = tx.bookmarks.first("key", {"number": number}, NOW)
+            tx.commit()
+        return place["number"]
+
+    with ThreadPoolExecutor(4) as pool:
+        seen = set(pool.map(first, range(16)))
+    assert len(seen) == 1
+    with archive.read() as tx:
+        assert tx.bookmarks.get("key")["number"] in seen
