@@ -95,7 +95,7 @@ class NewJob:
     payload
         What that needs to know. No patient data: jobs are shown to people who may not see it.
     dedupe
-        While a job with this text is queued or running, another one is not taken; empty: always taken.
+        While a job with this text is held, queued or running, another one is not taken; empty: always taken.
     run_after
         Not before this moment; None: at once.
     max_failures

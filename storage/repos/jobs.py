@@ -9,10 +9,23 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, case, delete, func, literal_column, select, text, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    and_,
+    case,
+    delete,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
+from storage.engine import Busy
 from storage.errors import Exists
 from storage.records.jobs import OPEN, Job, JobState, NewJob, job
 
@@ -20,13 +33,17 @@ _DIED = "its worker died, or lost the database for longer than its lease"
 # Written out, not bound: else SQLite cannot know that the partial indexes serve.
 _QUEUED = job.c.state == literal_column("'queued'")
 _RUNNING = job.c.state == literal_column("'running'")
+_HELD = job.c.state == literal_column("'held'")
 _ENDED = job.c.finished_at.is_not(None)
 _IN_STATE = {
     JobState.QUEUED: (_QUEUED,),
     JobState.RUNNING: (_RUNNING,),
+    JobState.HELD: (_HELD,),
     **{state: (_ENDED, job.c.state == state) for state in (JobState.DONE, JobState.DEAD, JobState.CANCELLED)},
 }
 _FINAL = (JobState.DONE, JobState.CANCELLED)
+# What a step of priority is worth: an ordinary job waits for urgent ones half an hour at most.
+_AGING = 36.0  # seconds
 
 
 class JobsRepo:
@@ -43,7 +60,7 @@ class JobsRepo:
         self._ring = ring
 
     def enqueue(self, new: NewJob, at: datetime) -> int | None:
-        """Put a job in the queue; workers hear of it when the transaction commits.
+        """Put a job in the queue, or keep it for a person; workers hear of it when the transaction commits.
 
         Returns
         -------
@@ -57,7 +74,8 @@ class JobsRepo:
                 kind=new.kind,
                 payload=dict(new.payload),
                 dedupe=new.dedupe,
-                state=JobState.QUEUED,
+                state=JobState.HELD if new.held else JobState.QUEUED,
+                error=new.held,
                 priority=new.priority,
                 run_after=new.run_after or at,
                 attempts=0,
@@ -68,14 +86,19 @@ class JobsRepo:
             .on_conflict_do_nothing(index_elements=[job.c.dedupe], index_where=text(OPEN))
             .returning(job.c.id)
         ).scalar_one_or_none()
-        if taken is not None:
+        if taken is not None and not new.held:
             self._ring()
         return taken
 
     def claim(self, worker: str, kinds: Collection[str], at: datetime, until: datetime) -> Job | None:
-        """Take the first job that is due, if there is one; it is `worker`'s until `until`."""
-        for priority, run_after in self._heads(kinds):
-            taken = self._take(priority, worker, kinds, at, until) if run_after <= at else None
+        """Take the job whose turn it is of those that are due; it is `worker`'s until `until`.
+
+        That is the one with the smallest priority, but one that has waited for long goes before one that
+        has just come.
+        """
+        due = [(priority, run_after) for priority, run_after in self._heads(kinds) if run_after <= at]
+        for priority, _ in sorted(due, key=lambda head: head[1].timestamp() + head[0] * _AGING):
+            taken = self._take(priority, worker, kinds, at, until)
             if taken is not None:
                 return taken
         return None
@@ -117,6 +140,8 @@ class JobsRepo:
                 worker=worker,
                 lease_until=until,
                 started_at=at,
+                progress=0,
+                total=0,
             )
         )
 
@@ -130,6 +155,10 @@ class JobsRepo:
                 .returning(job.c.id)
             ).scalars()
         )
+
+    def progress(self, held: Job, done: int, total: int) -> bool:
+        """Record how far the attempt `held` has come; False when the job is no longer its own."""
+        return self._change(held, progress=done, total=total)
 
     def finish(self, held: Job, at: datetime) -> bool:
         """Record that the attempt `held` did its work; False when the job is no longer its own."""
@@ -197,18 +226,50 @@ class JobsRepo:
         states = (JobState.DEAD, JobState.CANCELLED, JobState.QUEUED)
         try:
             return self._one(
-                update(job)
-                .where(job.c.id == number, job.c.state.in_(states))
-                .values(state=JobState.QUEUED, run_after=at, failures=0, finished_at=None)
+                update(job).where(job.c.id == number, job.c.state.in_(states)).values(_afresh(at))
             )
         except IntegrityError:
             raise Exists(f"job {number}: another open job does the same") from None
 
-    def cancel(self, number: int, at: datetime) -> Job | None:
-        """Take an open job out of the queue, or from its worker; None when there is none such."""
+    def retry_all(self, kind: str, at: datetime) -> int:
+        """Queue every dead job of `kind` (empty: of any) to run at once; return how many.
+
+        Of those that would do the same work one is queued, and none when an open job does it.
+
+        Raises
+        ------
+        Busy
+            A job that does the same work was queued at this moment: try the whole transaction again.
+        """
+        self._ring()
+        dead = [*_IN_STATE[JobState.DEAD], *([job.c.kind == kind] if kind else [])]
+        newest = select(func.max(job.c.id)).where(*dead, job.c.dedupe != "").group_by(job.c.dedupe)
+        taken = select(job.c.dedupe).where(text(OPEN)).correlate(None)
+        again = or_(job.c.dedupe == "", and_(job.c.id.in_(newest), job.c.dedupe.not_in(taken)))
+        try:
+            return self._connection.execute(update(job).where(*dead, again).values(_afresh(at))).rowcount
+        except IntegrityError:
+            raise Busy("database: another job that does the same was queued") from None
+
+    def release(self, number: int, at: datetime) -> Job | None:
+        """Queue a job that was held, not before its own time; None when there is none such."""
+        self._ring()
         return self._one(
             update(job)
-            .where(job.c.id == number, job.c.state.in_((JobState.QUEUED, JobState.RUNNING)))
+            .where(job.c.id == number, _HELD)
+            .values(
+                state=JobState.QUEUED,
+                run_after=case((job.c.run_after > at, job.c.run_after), else_=at),
+                error="",
+            )
+        )
+
+    def cancel(self, number: int, at: datetime) -> Job | None:
+        """Take an open job out of the queue, or from its worker; None when there is none such."""
+        states = (JobState.HELD, JobState.QUEUED, JobState.RUNNING)
+        return self._one(
+            update(job)
+            .where(job.c.id == number, job.c.state.in_(states))
             .values(state=JobState.CANCELLED, finished_at=at, lease_until=None)
         )
 
@@ -229,7 +290,7 @@ class JobsRepo:
     def counts(self) -> Mapping[JobState, int]:
         """Return how many jobs are in each state."""
         counts = dict.fromkeys(JobState, 0)
-        for part in (_QUEUED, _RUNNING, _ENDED):
+        for part in (_HELD, _QUEUED, _RUNNING, _ENDED):
             query = select(job.c.state, func.count()).where(part).group_by(job.c.state)
             for state, count in self._connection.execute(query):
                 counts[JobState(state)] = count
@@ -241,12 +302,11 @@ class JobsRepo:
         return self._connection.execute(old).rowcount
 
     def _end(self, held: Job, **values: Any) -> bool:
-        ended = self._connection.execute(
-            update(job)
-            .where(job.c.id == held.id, _RUNNING, job.c.attempts == held.attempts)
-            .values(lease_until=None, **values)
-        )
-        return ended.rowcount == 1
+        return self._change(held, lease_until=None, **values)
+
+    def _change(self, held: Job, **values: Any) -> bool:
+        mine = update(job).where(job.c.id == held.id, _RUNNING, job.c.attempts == held.attempts)
+        return self._connection.execute(mine.values(**values)).rowcount == 1
 
     def _one(self, change: Any) -> Job | None:
         row = self._connection.execute(change.returning(job)).mappings().one_or_none()
@@ -255,6 +315,11 @@ class JobsRepo:
     @property
     def _on_postgresql(self) -> bool:
         return self._connection.dialect.name == "postgresql"
+
+
+def _afresh(at: datetime) -> dict[str, Any]:
+    """Return what a job is when a person has it tried again."""
+    return {"state": JobState.QUEUED, "run_after": at, "failures": 0, "finished_at": None}
 
 
 def _job(row: RowMapping) -> Job:

@@ -188,6 +188,95 @@ def test_a_person_retries_and_cancels(archive: Archive) -> None:
         tx.jobs.retry(number, NOW)
 
 
+def test_one_that_has_waited_for_long_goes_before_one_that_matters_more(archive: Archive) -> None:
+    put(archive, NewJob("a", {"n": "old"}, priority=Priority.ORDINARY))
+    put(archive, NewJob("a", {"n": "new"}, priority=Priority.URGENT), at=NOW + timedelta(minutes=29))
+    put(archive, NewJob("a", {"n": "last"}, priority=Priority.URGENT), at=NOW + timedelta(minutes=31))
+    later = NOW + timedelta(hours=1)
+    assert [claim(archive, at=later).payload["n"] for _ in range(3)] == ["new", "old", "last"]
+
+
+def test_a_held_job_waits_for_a_person(archive: Archive) -> None:
+    window = NOW + timedelta(hours=8)
+    first, second = put(
+        archive, NewJob("a", dedupe="x", held="look"), NewJob("a", run_after=window, held="y")
+    )
+    assert first is not None
+    assert second is not None
+    assert put(archive, NewJob("a", dedupe="x")) == [None]
+    held = get(archive, first)
+    assert (held.state, held.error) == (JobState.HELD, "look")
+    assert try_claim(archive, at=window) is None
+    with archive.begin() as tx:
+        assert [each.id for each in tx.jobs.list(state=JobState.HELD)] == [second, first]
+        assert tx.jobs.counts()[JobState.HELD] == 2
+        released = tx.jobs.release(first, NOW + LEASE)
+        assert released is not None
+        assert (released.state, released.run_after, released.error) == (JobState.QUEUED, NOW + LEASE, "")
+        assert tx.jobs.release(first, NOW) is None
+        waits = tx.jobs.release(second, NOW + LEASE)
+        assert waits is not None
+        assert waits.run_after == window
+        tx.commit()
+    assert claim(archive, at=NOW + LEASE).id == first
+
+
+def test_a_held_job_can_be_cancelled(archive: Archive) -> None:
+    (number,) = put(archive, NewJob("a", held="look"))
+    with archive.begin() as tx:
+        cancelled = tx.jobs.cancel(number or 0, NOW)
+        assert cancelled is not None
+        assert cancelled.state is JobState.CANCELLED
+        assert tx.jobs.release(number or 0, NOW) is None
+
+
+def test_a_job_says_how_far_it_is_while_it_is_its_own(archive: Archive) -> None:
+    (number,) = put(archive, NewJob("a"))
+    lost = claim(archive)
+    with archive.begin() as tx:
+        assert tx.jobs.progress(lost, 3, 10)
+        tx.commit()
+    assert (get(archive, number).progress, get(archive, number).total) == (3, 10)
+    with archive.begin() as tx:
+        tx.jobs.give_back(lost, NOW)
+        tx.commit()
+    held = claim(archive)
+    assert (held.progress, held.total) == (0, 0)
+    with archive.begin() as tx:
+        assert not tx.jobs.progress(lost, 4, 10)
+        assert tx.jobs.progress(held, 10, 10)
+        assert tx.jobs.finish(held, NOW)
+        tx.commit()
+    assert get(archive, number).progress == 10
+
+
+def test_all_dead_jobs_are_retried_but_no_work_twice(archive: Archive) -> None:
+    def die(*jobs: NewJob) -> list[int | None]:
+        numbers = put(archive, *jobs)
+        for _ in jobs:
+            with archive.begin() as tx:
+                job = tx.jobs.claim("w1", ["a", "b"], NOW, NOW + LEASE)
+                assert job is not None
+                tx.jobs.fail(job, "hopeless", NOW, None)
+                tx.commit()
+        return numbers
+
+    die(NewJob("a", dedupe="x"))
+    plain = die(NewJob("a"), NewJob("a"), NewJob("a", dedupe="x"), NewJob("a", dedupe="y"))
+    (other,) = die(NewJob("b"))
+    (open_,) = put(archive, NewJob("a", dedupe="y"))
+    with archive.begin() as tx:
+        assert tx.jobs.retry_all("a", NOW) == 3
+        assert tx.jobs.retry_all("a", NOW) == 0
+        queued = [each.id for each in tx.jobs.list(state=JobState.QUEUED)]
+        assert sorted(queued) == sorted(each for each in [*plain[:3], open_] if each)
+        assert tx.jobs.retry_all("", NOW) == 1
+        found = tx.jobs.get(other or 0)
+        assert found is not None
+        assert (found.state, found.failures, found.finished_at) == (JobState.QUEUED, 0, None)
+        tx.commit()
+
+
 def test_jobs_are_listed_counted_and_pruned(archive: Archive) -> None:
     numbers = put(archive, NewJob("a"), NewJob("b"), NewJob("a"))
     job = claim(archive)
@@ -251,6 +340,6 @@ def test_the_queue_is_read_by_its_indexes(sqlite_url: str) -> None:
             for words, values in list(ran)
             if not words.startswith("INSERT")
         ]
-    assert len(plans) == 6
+    assert len(plans) == 7
     assert [plan for plan in plans if "INDEX ix_job_" not in plan or "TEMP B-TREE" in plan] == []
     archive.close()
