@@ -12,11 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import ingest, peers, query, retrieve, syncs
+from benchmarks import forward, ingest, peers, query, retrieve, syncs
 from benchmarks.report import Table
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
-PARTS = ("ingest", "query", "retrieve", "syncs")
+PARTS = ("ingest", "query", "retrieve", "forward", "syncs")
 
 
 def main() -> None:
@@ -69,6 +69,8 @@ def run(folder: Path, parts: list[str], share: int) -> list[Table]:
         tables.append(query.measure(folder / "query", studies))
     if "retrieve" in parts:
         tables.append(retrieve.measure(folder / "retrieve", retrieve.make_load(folder / "studies-of-250")))
+    if "forward" in parts:
+        tables += forward.measure(folder / "forward", share)
     if "syncs" in parts:
         table = syncs.measure(folder / "syncs", loads)
         tables += [table] if table else []

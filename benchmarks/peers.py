@@ -117,8 +117,23 @@ def _toml(tables: dict[str, dict[str, object]]) -> str:
 
 
 @contextlib.contextmanager
-def isocentre(folder: Path, destination: int = 0, url: str = "", processes: int = 1) -> Iterator[Peer]:
-    """This node's receiver, durable as it always is; `destination` is the port of a peer BENCHDEST."""
+def isocentre(
+    folder: Path,
+    destination: int = 0,
+    url: str = "",
+    processes: int = 1,
+    command: str = "scp",
+    rules: str = "",
+) -> Iterator[Peer]:
+    """This node, durable as it always is: its receiver, or all of it with the command ``serve``.
+
+    Parameters
+    ----------
+    destination
+        Port of a peer benchdest, AE title BENCHDEST.
+    rules
+        A rule file to apply first.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config = folder / "config.toml"
@@ -134,22 +149,26 @@ def isocentre(folder: Path, destination: int = 0, url: str = "", processes: int 
                     "processes": processes,
                     "max_answers": 0,
                 },
+                "console": {"port": free_port()},
             }
         )
     )
     own = str(Path(sys.executable).with_name("isocentre"))
+    with_config = ["--config", str(config)]
     if destination:
         add = [own, "peer", "add", "benchdest", "--ae-title", "BENCHDEST", "--host", "127.0.0.1"]
-        subprocess.run(
-            [*add, "--port", str(destination), "--config", str(config)], check=True, capture_output=True
-        )
-    with _serve("isocentre", "ISOCENTRE", port, [own, "scp", "--config", str(config)], folder, False) as peer:
+        subprocess.run([*add, "--port", str(destination), *with_config], check=True, capture_output=True)
+    if rules:
+        (folder / "rules.toml").write_text(rules)
+        apply = [own, "rules", "apply", str(folder / "rules.toml"), *with_config]
+        subprocess.run(apply, check=True, capture_output=True)
+    with _serve("isocentre", "ISOCENTRE", port, [own, command, *with_config], folder, False) as peer:
         yield peer
 
 
 @contextlib.contextmanager
-def orthanc(folder: Path, nodelay: bool, destination: int = 0) -> Iterator[Peer]:
-    """Orthanc with SQLite and synced files, as it ships."""
+def orthanc(folder: Path, nodelay: bool, destination: int = 0, script: str = "") -> Iterator[Peer]:
+    """Orthanc with SQLite and synced files, as it ships; `script` is one in Lua that it runs."""
     folder.mkdir(parents=True, exist_ok=True)
     port, http = free_port(), free_port()
     settings = {
@@ -167,6 +186,9 @@ def orthanc(folder: Path, nodelay: bool, destination: int = 0) -> Iterator[Peer]
         "DicomAlwaysAllowStore": True,
         "DicomModalities": {"dest": ["BENCHDEST", "127.0.0.1", destination]} if destination else {},
     }
+    if script:
+        (folder / "script.lua").write_text(script)
+        settings["LuaScripts"] = [str(folder / "script.lua")]
     (folder / "orthanc.json").write_text(json.dumps(settings))
     command = [str(program("Orthanc")), str(folder / "orthanc.json")]
     with _serve("orthanc", "ORTHANC", port, command, folder, nodelay) as peer:

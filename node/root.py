@@ -13,6 +13,8 @@ from typing import Self
 import structlog
 
 from node.config import Config
+from node.rulings.book import Book
+from node.rulings.decider import Decider
 from node.run.opening import open_archive
 from node.services.callers import Callers
 from node.services.ingest import Ingest
@@ -43,6 +45,8 @@ class Node:
         The configuration it was made from.
     archive, blobs
         Records and bytes.
+    book
+        The rule sets in force.
     ingest, query, retrieve, peers, callers
         The use cases, one a family.
     """
@@ -51,11 +55,14 @@ class Node:
         self.config = config
         self.archive = archive
         self.blobs = blobs
+        self.book = Book(archive)
         self.ingest = Ingest(
             archive,
             blobs,
             free_floor=config.blobs.free_floor_mib * MIB,
             max_dataset=config.dicom.max_dataset_mib * MIB,
+            wants=self.book.wants,
+            follower=Decider(self.book, blobs, config.rules),
         )
         self.query = Query(archive)
         self.retrieve = Retrieve(archive, blobs)
