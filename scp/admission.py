@@ -6,6 +6,7 @@ AE titles are claims, not proof: a peer is known only when its address fits too.
 from dataclasses import dataclass
 
 from node.config import DicomSection
+from scu.commitment import COMMITMENT
 from scu.wire.negotiate import APPLICATION_CONTEXT, Request
 from storage.records.network import Peer
 
@@ -37,6 +38,14 @@ class Rights:
     peer: Peer | None
     may_store: bool
     may_query: bool
+
+    def any_for(self, request: Request) -> bool:
+        """Tell whether there is anything that the caller may do.
+
+        A peer may always report what it keeps of what we sent it.
+        """
+        reports = any(each.abstract_syntax == COMMITMENT for each in request.proposals)
+        return self.may_store or self.may_query or (self.peer is not None and reports)
 
 
 def check_called(request: Request, config: DicomSection) -> Rejection | None:

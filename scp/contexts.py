@@ -18,6 +18,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     VideoPhotographicImageStorage,
 )
 
+from scu.commitment import COMMITMENT
+from scu.contexts import UNCOMPRESSED
 from scu.transcode import DEFLATED, EXPLICIT, IMPLICIT
 from scu.wire.negotiate import Proposal, Request
 
@@ -38,7 +40,9 @@ _SERVICES = {
     str(StudyRootQueryRetrieveInformationModelMove): "C-MOVE",
     str(PatientRootQueryRetrieveInformationModelGet): "C-GET",
     str(StudyRootQueryRetrieveInformationModelGet): "C-GET",
+    COMMITMENT: "N-EVENT-REPORT",
 }
+_OF_SCP = ("C-STORE", "N-EVENT-REPORT")  # what an SCP that calls can have for us
 
 STORAGE_CLASSES = frozenset(
     [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
@@ -75,6 +79,7 @@ class Supported(Mapping[str, frozenset[str]]):
     def __init__(self, *, unknown_sop_classes: bool) -> None:
         self._table = dict.fromkeys(STORAGE_CLASSES, STORAGE_SYNTAXES)
         self._table.update(dict.fromkeys(_SERVICES, NATIVE_SYNTAXES))
+        self._table[COMMITMENT] = frozenset(UNCOMPRESSED)
         self._unknown = unknown_sop_classes
 
     def __getitem__(self, abstract_syntax: str) -> frozenset[str]:
@@ -87,6 +92,24 @@ class Supported(Mapping[str, frozenset[str]]):
 
     def __len__(self) -> int:
         return len(self._table)
+
+
+class ForStrangers(Mapping[str, frozenset[str]]):
+    """What callers are offered that are no peers: all of `supported` but reports on what they keep."""
+
+    def __init__(self, supported: Mapping[str, frozenset[str]]) -> None:
+        self._supported = supported
+
+    def __getitem__(self, abstract_syntax: str) -> frozenset[str]:
+        if abstract_syntax == COMMITMENT:
+            raise KeyError(abstract_syntax)
+        return self._supported[abstract_syntax]
+
+    def __iter__(self) -> Iterator[str]:
+        return (each for each in self._supported if each != COMMITMENT)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def _is_other_service(abstract_syntax: str) -> bool:
@@ -107,12 +130,16 @@ def service_of(abstract_syntax: str) -> str:
 def grant_roles(request: Request, supported: Mapping[str, frozenset[str]]) -> dict[str, tuple[bool, bool]]:
     """Answer the proposed roles: a peer may be SCU and SCP of what is stored, SCU of the rest.
 
-    A peer that is SCP of a storage class is one to which C-GET can deliver (PS3.4 C.4.3).
+    A peer that is SCP of a storage class is one to which C-GET can deliver (PS3.4 C.4.3). Of storage
+    commitment it may be SCP alone: it reports what we asked of it (PS3.4 J.3.3).
     """
     granted = {}
     for sop_class, (scu, scp) in request.roles.items():
         if sop_class in supported:
-            granted[sop_class] = (scu, scp and service_of(sop_class) == "C-STORE")
+            granted[sop_class] = (
+                scu and sop_class != COMMITMENT,
+                scp and service_of(sop_class) in _OF_SCP,
+            )
     return granted
 
 

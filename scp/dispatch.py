@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from scp import echo, find, get, move, store
+from scp import commitment, echo, find, get, move, store
 from scp.contexts import service_of
 from scp.session import Session
 from scp.statuses import Status
@@ -21,6 +21,7 @@ _HANDLERS: dict[int, tuple[Handler, str]] = {
     CommandField.C_FIND_RQ: (find.serve, "C-FIND"),
     CommandField.C_MOVE_RQ: (move.serve, "C-MOVE"),
     CommandField.C_GET_RQ: (get.serve, "C-GET"),
+    CommandField.N_EVENT_REPORT_RQ: (commitment.serve, "N-EVENT-REPORT"),
 }
 
 

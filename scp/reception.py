@@ -7,7 +7,7 @@ import structlog
 
 from node.root import Node
 from scp.admission import CALLING_AE_UNKNOWN, Rejection, check_called, rights_of
-from scp.contexts import arrange, grant_roles, service_of
+from scp.contexts import ForStrangers, arrange, grant_roles, service_of
 from scp.lobby import Guest
 from scp.session import Session
 from scu.wire.channel import Channel
@@ -58,15 +58,16 @@ def _answer(link: Link, request: Request, address: str, reception: Reception) ->
     peer = node.peers.known(request.calling_ae, address)
     rights = rights_of(peer, config)
     rejection = check_called(request, config)
-    if rejection is None and not (rights.may_store or rights.may_query):
+    if rejection is None and not rights.any_for(request):
         rejection = CALLING_AE_UNKNOWN
     if peer is None:
         _note(node, request, address, refused=rejection is not None)
     if rejection is not None:
         _reject(link, rejection, request, address)
         return None
-    contexts, refused = choose(arrange(request), reception.supported)
-    roles = grant_roles(request, reception.supported)
+    supported = reception.supported if peer else ForStrangers(reception.supported)
+    contexts, refused = choose(arrange(request), supported)
+    roles = grant_roles(request, supported)
     answer = Answer(contexts, refused, max_pdu=config.max_pdu, roles=roles)
     link.send([encode_accept(request, answer)])
     log = _log.bind(calling_ae=request.calling_ae, called_ae=request.called_ae, address=address)

@@ -23,8 +23,11 @@ _KEYWORDS = {uid: word for word, uid in (_STORAGE_CLASSES | _NON_PATIENT_OBJECT_
 _MEANINGS = {
     Status.SUCCESS: ("all", "done; for C-STORE: the instance is on disk, or was already"),
     Status.PROCESSING_FAILURE: ("all", "a fault of this node, or its archive does not answer"),
+    Status.NO_SUCH_INSTANCE: ("N-EVENT-REPORT", "nothing was asked under this Transaction UID"),
+    Status.NO_SUCH_EVENT_TYPE: ("N-EVENT-REPORT", "an event type other than 1 and 2"),
+    Status.INVALID_ARGUMENT_VALUE: ("N-EVENT-REPORT", "the report cannot be read, or has no Transaction UID"),
     Status.SOP_CLASS_NOT_SUPPORTED: ("all", "the message does not belong in its presentation context"),
-    Status.NOT_AUTHORIZED: ("C-STORE, C-FIND, C-MOVE, C-GET", "this caller may not"),
+    Status.NOT_AUTHORIZED: ("all but C-ECHO", "this caller may not"),
     Status.UNRECOGNIZED_OPERATION: ("all", "a DIMSE operation that this node has not"),
     Status.OUT_OF_RESOURCES: (
         "C-STORE, C-FIND",

@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from node.jobs import scrub, sweep
+from node.jobs import commit, scrub, sweep
 from node.jobs.task import Task
 
 
@@ -37,6 +37,7 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
+    "commit": Kind(commit.run, at_once=4, first_delay=30),
     "scrub": Kind(scrub.run, at_once=1, first_delay=60),
     "sweep": Kind(sweep.run, at_once=1, first_delay=60),
 }

@@ -4,7 +4,8 @@ import pytest
 
 from node.config import DicomSection
 from scp.admission import APPLICATION_CONTEXT_UNKNOWN, CALLED_AE_UNKNOWN, check_called, rights_of
-from scu.wire.negotiate import Request
+from scu.commitment import COMMITMENT
+from scu.wire.negotiate import Proposal, Request
 from storage.records.network import Peer
 
 
@@ -38,3 +39,13 @@ def test_a_peer_may_what_its_record_says(may_store: bool, may_query: bool) -> No
     known = peer(may_query=may_query, may_store=may_store)
     rights = rights_of(known, DicomSection(store_from="any", query_from="any"))
     assert (rights.peer, rights.may_store, rights.may_query) == (known, may_store, may_query)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_only_a_peer_that_may_nothing_may_still_report(known: bool) -> None:
+    config = DicomSection(store_from="known", query_from="known")
+    rights = rights_of(peer(may_query=False, may_store=False) if known else None, config)
+    reports = Request("A", "ISOCENTRE", (Proposal(1, COMMITMENT, ("1.2.840.10008.1.2",)),))
+    assert rights.any_for(reports) is known
+    assert not rights.any_for(Request("A", "ISOCENTRE", ()))
+    assert rights_of(peer(may_query=False), config).any_for(Request("A", "ISOCENTRE", ()))

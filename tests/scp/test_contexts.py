@@ -32,6 +32,15 @@ def test_a_context_carries_the_messages_of_its_service() -> None:
     assert service_of(FIND) == "C-FIND"
     assert service_of(CT) == service_of(PRIVATE) == "C-STORE"
     assert service_of("1.2.840.10008.1.1") == "C-ECHO"
+    assert service_of("1.2.840.10008.1.20.1") == "N-EVENT-REPORT"
+
+
+def test_who_commits_reports_and_asks_nothing() -> None:
+    commitment = "1.2.840.10008.1.20.1"
+    supported = Supported(unknown_sop_classes=False)
+    assert supported[commitment] == {IMPLICIT, EXPLICIT}
+    request = Request("A", "B", (), roles={commitment: (True, True)})
+    assert grant_roles(request, supported) == {commitment: (False, True)}
 
 
 def test_a_peer_may_receive_what_is_stored_and_nothing_else() -> None:
