@@ -9,6 +9,7 @@ from node.cli.options import config_option, json_option
 from node.cli.output import Output
 from node.cli.session import opened
 from node.config import Config
+from node.core.errors import UserError
 from node.services import jobs as service
 from storage.records.jobs import Job, JobState
 
@@ -17,7 +18,7 @@ _number = click.argument("number", metavar="ID", type=click.IntRange(1, 2**63 - 
 
 @click.group()
 def jobs() -> None:
-    """See what is to be done; retry or cancel it."""
+    """See what is to be done; retry, release or cancel it."""
 
 
 @jobs.command("list")
@@ -39,6 +40,8 @@ def list_(state: str | None, kind: str, limit: int, config: Config, out: Output)
         "failures": "FAILURES",
         "created_at": "CREATED",
         "run_after": "NOT BEFORE",
+        "progress": "DONE",
+        "total": "OF",
         "error": "LAST ERROR",
     }
     out.table([asdict(each) for each in found], columns, "There are no such jobs.")
@@ -56,13 +59,32 @@ def show(number: int, config: Config, out: Output) -> None:
 
 
 @jobs.command()
+@click.argument("number", metavar="[ID]", type=click.IntRange(1, 2**63 - 1), required=False)
+@click.option("--all", "everything", is_flag=True, help="All dead jobs.")
+@click.option("--kind", default="", help="With --all: only this kind.")
+@config_option
+@json_option
+def retry(number: int | None, everything: bool, kind: str, config: Config, out: Output) -> None:
+    """Run a dead, cancelled or waiting job at once, or all dead ones."""
+    if (number is None) != everything or (kind and not everything):
+        raise UserError("say which job: its ID, or --all with or without --kind")
+    with opened(config) as node:
+        if number is None:
+            again = service.retry_all(node, kind)
+            out.result({"queued": again}, f"{again} {'job is' if again == 1 else 'jobs are'} queued again.")
+            return
+        job = service.retry(node, number)
+    out.result(job, f"{_name(job)} is queued and runs as soon as a worker is free.")
+
+
+@jobs.command()
 @_number
 @config_option
 @json_option
-def retry(number: int, config: Config, out: Output) -> None:
-    """Run a dead, cancelled or waiting job at once."""
+def release(number: int, config: Config, out: Output) -> None:
+    """Let a held job run."""
     with opened(config) as node:
-        job = service.retry(node, number)
+        job = service.release(node, number)
     out.result(job, f"{_name(job)} is queued and runs as soon as a worker is free.")
 
 

@@ -1,4 +1,4 @@
-"""Jobs as an administrator handles them: look, retry, cancel."""
+"""Jobs as an administrator handles them: look, retry, release, cancel."""
 
 from collections.abc import Sequence
 
@@ -46,6 +46,30 @@ def retry(node: Node, number: int) -> Job:
         raise UserError(f"job {number}: another job that is queued or running does the same") from None
     if job is None:
         raise UserError(f"job {number}: it is {get(node, number).state.value}, so it cannot be retried")
+    return job
+
+
+def retry_all(node: Node, kind: str = "") -> int:
+    """Queue all dead jobs, or those of a kind, to run at once; return how many."""
+    with node.archive.begin() as tx:
+        again = tx.jobs.retry_all(kind, clock.now())
+        tx.commit()
+    return again
+
+
+def release(node: Node, number: int) -> Job:
+    """Queue a job that was held for a person.
+
+    Raises
+    ------
+    UserError
+        There is none of that number, or it is not held.
+    """
+    with node.archive.begin() as tx:
+        job = tx.jobs.release(number, clock.now())
+        tx.commit()
+    if job is None:
+        raise UserError(f"job {number}: it is {get(node, number).state.value}, not held")
     return job
 
 

@@ -6,7 +6,7 @@ from click.testing import CliRunner, Result
 from node.cli.main import main
 from node.root import Node
 from storage.records.jobs import JobState
-from tests.support.opened import enqueue, job_of
+from tests.support.opened import NOW, claim, enqueue, job_of
 
 
 def run(tmp_path: Path, *arguments: str) -> Result:
@@ -46,3 +46,30 @@ def test_a_job_is_cancelled_and_retried(node: Node, tmp_path: Path):
     assert "it is cancelled, so it cannot be cancelled" in again.stderr
     assert json.loads(run(tmp_path, "retry", str(number), "--json").stdout)["state"] == "queued"
     assert job_of(node, number).state is JobState.QUEUED
+
+
+def test_all_dead_jobs_are_retried(node: Node, tmp_path: Path):
+    numbers = [dead(node, kind) for kind in ("scrub", "sweep")]
+    assert run(tmp_path, "retry", "--all", "--kind", "scrub").stdout == "1 job is queued again.\n"
+    assert [job_of(node, number).state for number in numbers] == [JobState.QUEUED, JobState.DEAD]
+    assert json.loads(run(tmp_path, "retry", "--all", "--json").stdout) == {"queued": 1}
+    for said in ([], [str(numbers[0]), "--all"], [str(numbers[0]), "--kind", "scrub"]):
+        refused = run(tmp_path, "retry", *said)
+        assert (refused.exit_code, "say which job" in refused.stderr) == (1, True)
+
+
+def test_a_held_job_is_released(node: Node, tmp_path: Path):
+    number = enqueue(node, "infer", held="look at it")
+    assert run(tmp_path, "release", str(number)).stdout.startswith(f"Job {number} (infer) is queued")
+    assert job_of(node, number).state is JobState.QUEUED
+    again = run(tmp_path, "release", str(number))
+    assert (again.exit_code, "it is queued, not held" in again.stderr) == (1, True)
+
+
+def dead(node: Node, kind: str) -> int:
+    number = enqueue(node, kind)
+    held = claim(node, kind)
+    with node.archive.begin() as tx:
+        tx.jobs.fail(held, "hopeless", NOW, None)
+        tx.commit()
+    return number

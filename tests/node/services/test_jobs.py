@@ -50,3 +50,20 @@ def test_what_another_job_does_already_is_not_done_twice(node: Node):
     enqueue(node, "a", dedupe="x")
     with pytest.raises(UserError, match="another job that is queued or running does the same"):
         jobs.retry(node, number)
+
+
+def test_a_held_job_is_released(node: Node):
+    number = enqueue(node, "a", held="look at it")
+    assert jobs.release(node, number).state is JobState.QUEUED
+    with pytest.raises(UserError, match="it is queued, not held"):
+        jobs.release(node, number)
+
+
+def test_all_dead_jobs_are_retried(node: Node):
+    for kind in ("a", "b"):
+        enqueue(node, kind)
+        job = claim(node, kind)
+        with node.archive.begin() as tx:
+            tx.jobs.fail(job, "away", clock.now(), None)
+            tx.commit()
+    assert [jobs.retry_all(node, kind) for kind in ("a", "a", "")] == [1, 0, 1]
