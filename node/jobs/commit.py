@@ -28,13 +28,13 @@ def run(task: Task) -> None:
     commitment.expire(archive, name, config.commitment_hours)
     with archive.read() as tx:
         due = tx.commitments.has_due(name)
-    done = False
+    asked = False
     try:
         if due:
             _ask(task, _peer(task, name))
-        done = True
+            asked = True
     finally:
-        commitment.follow(archive, name, config.commitment_hours, more=done)
+        commitment.follow(archive, name, config.commitment_hours, more=asked)
 
 
 def _peer(task: Task, name: str) -> Peer:

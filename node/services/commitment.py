@@ -160,10 +160,13 @@ def expire(archive: Archive, destination: str, hours: float) -> None:
 
 
 def follow(archive: Archive, destination: str, hours: float, *, more: bool) -> None:
-    """Enqueue what comes next: the look at requests without an answer, and with `more` another asking."""
+    """Enqueue what comes next: the look at requests without an answer, and with `more` another asking.
+
+    That is for what was delivered while a job was at work, in whose place no other was taken.
+    """
     now = clock.now()
     with archive.begin() as tx:
-        if more and tx.commitments.has_due(destination):
+        if more:
             tx.jobs.enqueue(asking(destination, now), now)
         since = tx.commitments.open_since(destination)
         if since is not None:

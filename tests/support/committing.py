@@ -38,6 +38,12 @@ def delivered(archive: Archive, name: str, count: int, *, first: int = 1, at: da
     arrivals = [arrival(number=number) for number in range(first, first + count)]
     put(archive, *arrivals)
     uids = [each.sop_instance_uid for each in arrivals]
+    due(archive, name, uids, at)
+    return uids
+
+
+def due(archive: Archive, name: str, uids: Sequence[str], at: datetime = NOW) -> None:
+    """Record that `name` has taken stored instances and is to be asked for them."""
     with archive.begin() as tx:
         home = tx.connection.execute(select(destination.c.id).where(destination.c.name == name)).scalar()
         if home is None:
@@ -53,7 +59,6 @@ def delivered(archive: Archive, name: str, count: int, *, first: int = 1, at: da
         for row in tx.connection.execute(rows).all():
             tx.connection.execute(insert(delivery).values(_delivered(row, home, at)))
         tx.commit()
-    return uids
 
 
 def _delivered(row: object, home: int, at: datetime) -> dict[str, object]:
