@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from node.jobs import commit, scrub, sweep
+from node.jobs import commit, deidentify, discard, infer, scrub, sweep
 from node.jobs.task import Task
 
 
@@ -38,6 +38,9 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "commit": Kind(commit.run, at_once=4, first_delay=30),
+    "deidentify": Kind(deidentify.run, at_once=1),  # it holds whole instances in memory
+    "discard": Kind(discard.run, at_once=2),
+    "infer": Kind(infer.run),
     "scrub": Kind(scrub.run, at_once=1, first_delay=60),
     "sweep": Kind(sweep.run, at_once=1, first_delay=60),
 }
