@@ -32,16 +32,21 @@ def facts_of_file(path: str | os.PathLike[str], origin: Origin, needs: Needs) ->
     UserError
         There is no such file, it is no DICOM file, or the node would not take it; the message says why.
     """
+    return of_arrival(arrival_of_file(path, origin, needs))
+
+
+def arrival_of_file(path: str | os.PathLike[str], origin: Origin, needs: Needs) -> Arrival:
+    """Return the instance in a file as if it came by `origin`; it has no blob. Raises as `facts_of_file`."""
     try:
         with open(path, "rb", buffering=0) as file:
-            return _facts(file, origin, needs)
+            return _arrival(file, origin, needs)
     except OSError as error:
         raise UserError(f"{os.fspath(path)}: {error.strerror or error}") from None
     except Malformed as error:
         raise UserError(f"{os.fspath(path)}: {error}") from None
 
 
-def _facts(stream: ByteStream, origin: Origin, needs: Needs) -> Facts:
+def _arrival(stream: ByteStream, origin: Origin, needs: Needs) -> Arrival:
     head = read_head(stream)
     if head.sop_class_uid == MEDIA_DIRECTORY:
         raise Malformed("a DICOMDIR is no instance")
@@ -56,7 +61,7 @@ def _facts(stream: ByteStream, origin: Origin, needs: Needs) -> Facts:
     refused = judge(header, reader.problem, claim, identity)
     if refused is not None:
         raise Malformed(f"the node would not take it: {refused[1]}")
-    arrival = Arrival(
+    return Arrival(
         sop_instance_uid=identity.sop_instance_uid,
         sop_class_uid=identity.sop_class_uid,
         study_instance_uid=identity.study_instance_uid,
@@ -68,4 +73,3 @@ def _facts(stream: ByteStream, origin: Origin, needs: Needs) -> Facts:
         received_at=now(),
         further=reader.further,
     )
-    return of_arrival(arrival)
