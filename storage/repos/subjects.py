@@ -13,23 +13,33 @@ from storage.records.tables import arrival, instance, series, study
 from storage.repos.rows import blob_of, origin_of
 
 _TABLES = {Level.STUDY: study, Level.SERIES: series, Level.IMAGE: instance}
-_ABOVE = tuple(a for a in ATTRIBUTES if a.level is not Level.IMAGE)
+_OF_STUDY = tuple(a for a in ATTRIBUTES if a.level is Level.STUDY)
+_OF_SERIES = tuple(a for a in ATTRIBUTES if a.level is not Level.IMAGE)
 
-_STUDY = select(study)
+# Each begins with the attributes, in the order of their keywords.
+_STUDY = select(
+    *(study.c[a.column] for a in _OF_STUDY),
+    study.c.id,
+    study.c.modalities_in_study,
+    study.c.number_of_series,
+    study.c.number_of_instances,
+    study.c.created_at,
+    study.c.updated_at,
+)
 _SERIES = select(
+    *(_TABLES[a.level].c[a.column] for a in _OF_SERIES),
     series.c.id,
     series.c.study_row,
     series.c.number_of_instances,
     series.c.created_at,
     series.c.updated_at,
-    *(_TABLES[a.level].c[a.column] for a in _ABOVE),
 ).join(study, study.c.id == series.c.study_row)
 _INSTANCE = (
     select(
+        *(_TABLES[a.level].c[a.column] for a in ATTRIBUTES),
         instance.c.id,
         instance.c.series_row,
         series.c.study_row,
-        *(_TABLES[a.level].c[a.column] for a in ATTRIBUTES),
         instance.c.instance_number_key,
         instance.c.transfer_syntax_uid,
         instance.c.blob_key,
@@ -53,9 +63,9 @@ _SERIES_ORDER = (series.c.series_number_key.nulls_last(), series.c.series_instan
 _ORDER = (*_SERIES_ORDER, instance.c.instance_number_key.nulls_last(), instance.c.sop_instance_uid)
 
 _PAGE = 500
-_OF_STUDY = tuple((a.keyword, a.column) for a in ATTRIBUTES if a.level is Level.STUDY)
-_OF_SERIES = tuple((a.keyword, a.column) for a in _ABOVE)
-_OF_INSTANCE = tuple((a.keyword, a.column) for a in ATTRIBUTES)
+_KEYWORDS_OF_STUDY = tuple(a.keyword for a in _OF_STUDY)
+_KEYWORDS_OF_SERIES = tuple(a.keyword for a in _OF_SERIES)
+_KEYWORDS = tuple(a.keyword for a in ATTRIBUTES)
 
 
 class SubjectsRepo:
@@ -131,14 +141,14 @@ class SubjectsRepo:
         return map(_subject, found)
 
 
-def _attributes(row: Any, columns: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    return {keyword: value for keyword, column in columns if (value := getattr(row, column))}
+def _attributes(row: Any, keywords: tuple[str, ...]) -> dict[str, str]:
+    return {keyword: value for keyword, value in zip(keywords, row, strict=False) if value}
 
 
 def _subject(row: Any) -> Subject:
     return Subject(
         place=Place(row.id, row.series_row, row.study_row),
-        attributes=_attributes(row, _OF_INSTANCE),
+        attributes=_attributes(row, _KEYWORDS),
         sop_class_uid=row.sop_class_uid,
         sop_instance_uid=row.sop_instance_uid,
         study_instance_uid=row.study_instance_uid,
@@ -157,7 +167,7 @@ def _series_subject(row: Any) -> SeriesSubject:
         study_row=row.study_row,
         series_instance_uid=row.series_instance_uid,
         study_instance_uid=row.study_instance_uid,
-        attributes=_attributes(row, _OF_SERIES),
+        attributes=_attributes(row, _KEYWORDS_OF_SERIES),
         instances=row.number_of_instances,
         created_at=row.created_at,
         updated_at=row.updated_at,
@@ -168,7 +178,7 @@ def _study_subject(row: Any) -> StudySubject:
     return StudySubject(
         row=row.id,
         study_instance_uid=row.study_instance_uid,
-        attributes=_attributes(row, _OF_STUDY),
+        attributes=_attributes(row, _KEYWORDS_OF_STUDY),
         instances=row.number_of_instances,
         series=row.number_of_series,
         modalities=tuple(filter(None, row.modalities_in_study.split("\\"))),
