@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scp.loading import Loaded, Loader, Unfit, in_words
+from node.delivery.loading import Loaded, Loader, Unfit, in_words
 from scp.suboperations import Suboperations
 from scu.store import wait_for_result
 from scu.transcode import CannotTranscode

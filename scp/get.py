@@ -5,7 +5,7 @@ from itertools import count
 
 from scp import retrieval
 from scp.delivery import Delivery, Lost
-from scp.loading import Contexts, Loader
+from node.delivery.loading import Contexts, Loader
 from scp.retrieval import Refused
 from scp.session import Session
 from scp.suboperations import Suboperations

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from node.services.calling import associate
 from scp import retrieval
 from scp.delivery import Delivery, Lost
-from scp.loading import Loader
+from node.delivery.loading import Loader
 from scp.retrieval import Refused
 from scp.session import Session
 from scp.statuses import Status

@@ -14,6 +14,8 @@ pytest_plugins = [
     "tests.support.ingest",
     "tests.support.objects",
     "tests.support.node",
+    "tests.support.delivering",
     "tests.support.opened",
+    "tests.support.ruled",
     "tests.support.browsing",
 ]

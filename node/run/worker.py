@@ -1,7 +1,8 @@
 """The worker: claims jobs, runs each in a thread, keeps its leases, and gives back what it cannot finish.
 
-The main thread claims and sleeps; another renews the leases and returns the jobs of workers that died. A
-database that is away for a while costs time, not the process.
+The main thread claims and sleeps; another renews the leases and returns the jobs of workers that died.
+Beside them run the loops that deliver and that let studies settle. A database that is away for a while costs
+time, not the process.
 """
 
 import os
@@ -16,10 +17,13 @@ from datetime import timedelta
 import structlog
 
 from node.core import clock
+from node.delivery.dispatcher import Dispatcher
 from node.jobs.kinds import KINDS, Kind
 from node.jobs.task import Task
 from node.root import Node
+from node.rulings.settler import Settler
 from node.run.attempt import Attempt
+from node.run.loops import Loop
 from storage.errors import StorageError
 from storage.records.jobs import Job
 from storage.wake import Waker
@@ -68,6 +72,7 @@ class Worker:
         """Do jobs until `stop`."""
         keeper = threading.Thread(target=self._keep, name="leases", daemon=True)
         keeper.start()
+        self._start_loops()
         _log.info("worker.ready", worker=self.name, at_once=self._at_once)
         away = False
         while not self._stop:
@@ -81,10 +86,29 @@ class Worker:
             if sleep:
                 self._waker.wait(sleep)
         self._stopping.set()
+        loops = threading.Thread(target=self._stop_loops, name="loops", daemon=True)
+        loops.start()  # jobs and deliveries have the same time to end in
         self._drain()
+        loops.join()
         keeper.join()
         self._waker.close()
         _log.info("worker.stopped")
+
+    def _start_loops(self) -> None:
+        node = self._node
+        self._dispatcher = Dispatcher(node, self.name)
+        settler = Settler(node.archive, node.blobs, node.book, node.config.rules)
+        self._loops = [
+            Loop("delivery", self._dispatcher.look, node.archive.waker()),
+            Loop("settling", settler.look, node.archive.waker()),
+        ]
+        for loop in self._loops:
+            loop.start()
+
+    def _stop_loops(self) -> None:
+        for loop in self._loops:
+            loop.stop()
+        self._dispatcher.stop()
 
     def _step(self) -> float:
         """Begin a job that is due; return 0 when one was begun, else the seconds until one may be."""

@@ -96,6 +96,16 @@ class DeliveriesRepo:
         note(self._connection, ids, LOST, at, _DIED)
         return move(self._connection, ids, state=DeliveryState.QUEUED.value)
 
+    def strays(self, destination: int, worker: str, known: Collection[int]) -> int:
+        """Return to the queue what `worker` took and does not know of; return how much.
+
+        So it is when nobody could tell whether the transaction that took it was saved. None was sent.
+        """
+        here = delivery.c.destination_row == destination
+        ids = lock(self._connection, here, _SENDING, delivery.c.worker == worker)
+        lost = [each for each in ids if each not in known]
+        return move(self._connection, lost, state=DeliveryState.QUEUED.value)
+
     def promote(self, destination: int, at: datetime) -> int:
         """Put into the queue, in its old place, what waited until `at`; return how much."""
         here = delivery.c.destination_row == destination

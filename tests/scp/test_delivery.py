@@ -14,7 +14,7 @@ import structlog
 from node.root import Node
 from scp import delivery
 from scp.delivery import Delivery, Lost
-from scp.loading import Loader
+from node.delivery.loading import Loader
 from scp.suboperations import Suboperations
 from scu.wire.channel import Channel, Context, Message
 from scu.wire.command import MESSAGE_ID, Command, CommandField, response_to
@@ -36,7 +36,7 @@ def everything_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every instance be streamed."""
     monkeypatch.setattr("node.services.retrieve.WHOLE_MAX", 100)
     monkeypatch.setattr("node.services.retrieve.AHEAD_MAX", 100)
-    monkeypatch.setattr("scp.loading.AHEAD_MAX", 100)
+    monkeypatch.setattr("node.delivery.loading.AHEAD_MAX", 100)
 
 
 def ends(contexts: tuple[Context, ...]) -> tuple[Channel, Channel]:

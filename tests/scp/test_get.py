@@ -232,7 +232,7 @@ def test_a_data_set_that_breaks_off_half_way_ends_the_association(
         channel.torn = True
         raise ValueError("half of it")
 
-    monkeypatch.setattr("scp.loading.AHEAD_MAX", 100)
+    monkeypatch.setattr("node.delivery.loading.AHEAD_MAX", 100)
     monkeypatch.setattr(Channel, "send_streamed", torn)
     with call(filled.port, receiver(BOTH)) as channel, pytest.raises(PeerAborted):
         ask(channel, STUDY_GET, STUDY)

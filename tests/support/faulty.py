@@ -79,6 +79,8 @@ class FaultyPeer:
     ----------
     accepts
         Abstract syntax to the transfer syntaxes that it takes.
+    poison
+        SOP Instance UIDs at which it aborts, whenever they come.
     """
 
     faults: tuple[Fault, ...] = ()
@@ -88,6 +90,7 @@ class FaultyPeer:
     max_pdu: int = 16384
     tls: ssl.SSLContext | None = None
     roles: bool = True
+    poison: set[str] = field(default_factory=set)
 
     requests: list[Request] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
@@ -180,9 +183,12 @@ class FaultyPeer:
     def _fault(self, number: int) -> Fault | None:
         return next((fault for fault in self.faults if fault.on == number), None)
 
+    def _is_poisoned(self, message: Message | None) -> bool:
+        return message is not None and message.command.affected_sop_instance_uid in self.poison
+
     def _misbehaves(self, number: int, channel: Channel, message: Message | None) -> bool:
         """Do the fault that is due. Returns whether the conversation is over."""
-        fault = self._fault(number)
+        fault = Fault(number, Act.ABORT) if self._is_poisoned(message) else self._fault(number)
         if fault is not None and fault.act is Act.WAIT:
             self.go.wait(60)
         if fault is None or fault.act in (Act.STATUS, Act.WAIT):

@@ -1,0 +1,1 @@
+"""Delivery of instances to destinations: queues, associations, retries."""

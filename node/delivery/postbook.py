@@ -1,0 +1,125 @@
+"""The thread that speaks to the database for all who deliver: what ended is written, what is next is read.
+
+Lanes never wait for a commit. What comes together within a moment shares a transaction, that of one
+destination with that of another; and a database that is away is waited for, with nothing forgotten.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
+
+import structlog
+
+from node.core import clock
+from storage.archive import Archive
+from storage.errors import StorageError
+from storage.transaction import Transaction
+
+_AWAY = 1.0  # seconds between two tries when the database does not answer
+
+_log = structlog.get_logger()
+
+
+class Client(Protocol):
+    """Who has something to write or to read now and then."""
+
+    def wish(self) -> float | None:
+        """Return the seconds until it wants to be called, at most; None: until it rings."""
+
+    def write(self, tx: Transaction) -> Callable[[], None]:
+        """Do in `tx` what is to be done; return what is to be done once that has been saved.
+
+        It is called again, with the same to do, when saving failed.
+        """
+
+    def doubt(self) -> None:
+        """Learn that saving failed, or that nobody can know whether it did."""
+
+
+class Postbook:
+    """Gives its clients transactions, each with all who want one. `stop` it when it is done with.
+
+    Parameters
+    ----------
+    patience
+        Seconds that a database which is away is waited for at the end.
+    """
+
+    def __init__(self, archive: Archive, patience: float = 10.0) -> None:
+        self._archive = archive
+        self._patience = patience
+        self._lock = threading.Lock()
+        self._clients: list[Client] = []
+        self._rung = threading.Event()
+        self._until: float | None = None  # set: end when nobody wants anything, at the latest then
+        self._thread = threading.Thread(target=self._run, name="postbook", daemon=True)
+        self._thread.start()
+
+    def join(self, client: Client) -> None:
+        """Serve `client` from now on."""
+        with self._lock:
+            self._clients.append(client)
+        self.ring()
+
+    def leave(self, client: Client) -> None:
+        """Serve it no more; harmless when it is not served."""
+        with self._lock, suppress(ValueError):
+            self._clients.remove(client)
+
+    def ring(self) -> None:
+        """Ask the clients again what they want."""
+        self._rung.set()
+
+    def stop(self) -> None:
+        """Write what is still to be written, and end."""
+        self._until = clock.monotonic() + self._patience
+        self.ring()
+        self._thread.join()
+
+    def _run(self) -> None:
+        away = False
+        while True:
+            self._rung.clear()
+            wanting, wait = self._wishes()
+            if self._until is not None and (not wanting or clock.monotonic() >= self._until):
+                return
+            if not wanting or wait > 0:
+                self._rung.wait(wait if wanting else None)
+                continue
+            away = not self._serve(wanting, away)
+
+    def _serve(self, clients: list[Client], away: bool) -> bool:
+        """Give all of them one transaction; return whether that was saved."""
+        try:
+            self._write(clients)
+            return True
+        except StorageError as error:
+            if not away:
+                _log.error("delivery.database_away", error=str(error))
+        except Exception as error:  # of one of them, which must not stop the others
+            _log.error("delivery.unwritten", error=type(error).__name__, clients=len(clients))
+            if len(clients) > 1:
+                saved = [self._serve([client], away) for client in clients]
+                return all(saved)
+        time.sleep(_AWAY)
+        return False
+
+    def _wishes(self) -> tuple[list[Client], float]:
+        with self._lock:
+            clients = list(self._clients)
+        wishes = [(client, wish) for client in clients if (wish := client.wish()) is not None]
+        return [client for client, _ in wishes], min((wish for _, wish in wishes), default=0.0)
+
+    def _write(self, clients: list[Client]) -> None:
+        try:
+            with self._archive.begin() as tx:
+                saved = [client.write(tx) for client in clients]
+                tx.commit()
+        except Exception:
+            for client in clients:
+                client.doubt()
+            raise
+        for done in saved:
+            done()
