@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from node.jobs import commit, deidentify, discard, infer, scrub, sweep
+from node.jobs import commit, deidentify, discard, infer, report, scrub, sweep
 from node.jobs.task import Task
 
 
@@ -41,6 +41,7 @@ KINDS: Mapping[str, Kind] = {
     "deidentify": Kind(deidentify.run, at_once=1),  # it holds whole instances in memory
     "discard": Kind(discard.run, at_once=2),
     "infer": Kind(infer.run),
+    "report": Kind(report.run, at_once=1, first_delay=60),
     "scrub": Kind(scrub.run, at_once=1, first_delay=60),
     "sweep": Kind(sweep.run, at_once=1, first_delay=60),
 }

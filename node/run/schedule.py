@@ -20,7 +20,7 @@ from storage.leadership import Leadership
 from storage.records.jobs import NewJob, Priority
 
 LOCK = "scheduler"
-CHORES = ("scrub", "sweep")
+CHORES = ("report", "scrub", "sweep")
 """Kinds of job that run every night."""
 
 _LOOK = 5.0  # seconds between two looks at the lock

@@ -16,4 +16,4 @@ def test_a_scheduler_queues_the_chores_until_it_is_told_to_stop(
         assert time.monotonic() < deadline, process.read_log()
         time.sleep(0.05)
     assert process.stop() == 0
-    assert {job.kind for job in jobs.list_(node)} == {"scrub", "sweep"}
+    assert {job.kind for job in jobs.list_(node)} == {"report", "scrub", "sweep"}

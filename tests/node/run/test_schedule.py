@@ -44,16 +44,17 @@ def test_a_new_node_does_its_chores_at_once_and_then_once_a_night(archive: Archi
     for _ in range(3):
         scheduler.enqueue_missed()
     assert [(job.kind, job.priority, job.dedupe) for job in jobs(archive)] == [
+        ("report", Priority.HOUSEKEEPING, "report"),
         ("scrub", Priority.HOUSEKEEPING, "scrub"),
         ("sweep", Priority.HOUSEKEEPING, "sweep"),
     ]
     finish_all(archive)
     now[0] = scheduler.last_due(NOW) + timedelta(days=1, seconds=-1)
     scheduler.enqueue_missed()
-    assert len(jobs(archive)) == 2
+    assert len(jobs(archive)) == 3
     now[0] += timedelta(seconds=1)
     scheduler.enqueue_missed()
-    assert [job.kind for job in jobs(archive)[2:]] == ["scrub", "sweep"]
+    assert [job.kind for job in jobs(archive)[3:]] == ["report", "scrub", "sweep"]
 
 
 def test_a_night_that_was_missed_is_made_up_for_once(archive: Archive, now: list[datetime]):
@@ -63,7 +64,7 @@ def test_a_night_that_was_missed_is_made_up_for_once(archive: Archive, now: list
     now[0] += timedelta(days=5)
     for _ in range(2):
         scheduler.enqueue_missed()
-    assert len(jobs(archive)) == 4
+    assert len(jobs(archive)) == 6
 
 
 def test_a_chore_that_still_runs_is_not_queued_again(archive: Archive, now: list[datetime]):
@@ -71,7 +72,7 @@ def test_a_chore_that_still_runs_is_not_queued_again(archive: Archive, now: list
     scheduler.enqueue_missed()
     now[0] += timedelta(days=1)
     scheduler.enqueue_missed()
-    assert len(jobs(archive)) == 2
+    assert len(jobs(archive)) == 3
 
 
 def test_a_database_that_is_away_is_told(archive: Archive, monkeypatch: pytest.MonkeyPatch):
@@ -144,20 +145,39 @@ def test_of_several_one_acts_and_another_takes_over(archive: Archive, archive_ur
     other = Archive.open(archive_url)
     with capture_logs() as logs, contextlib.ExitStack() as first:
         first.enter_context(running(archive))
-        until_jobs(archive, 2)
+        until_jobs(archive, 3)
         with running(other):
             threading.Event().wait(0.5)
             assert leaders(logs) == 1
             first.close()
             until_leaders(logs, 2)
-    assert len(jobs(archive)) == 2
+    assert len(jobs(archive)) == 3
     other.close()
+
+
+def test_two_that_both_believe_they_lead_enqueue_each_chore_once(archive: Archive, archive_url: str):
+    others = [Archive.open(archive_url) for _ in range(4)]
+    start = threading.Barrier(len(others))
+
+    def act(one: Archive) -> None:
+        scheduler = Scheduler(one, SchedulerSection())
+        start.wait(30)
+        scheduler.enqueue_missed()
+
+    threads = [threading.Thread(target=act, args=[one]) for one in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(job.kind for job in jobs(archive)) == sorted(schedule.CHORES)
+    for one in others:
+        one.close()
 
 
 def test_a_leader_whose_session_is_cut_leads_again(postgres_url: str):
     archive, other = Archive.open(postgres_url), Archive.open(postgres_url)
     with capture_logs() as logs, running(archive):
-        until_jobs(archive, 2)
+        until_jobs(archive, 3)
         with other.begin() as tx:
             tx.connection.exec_driver_sql(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
