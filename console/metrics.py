@@ -1,6 +1,7 @@
 """The numbers that Prometheus reads: counted when it asks, in its text format. No patient is in them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Metric
@@ -8,8 +9,10 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
+from node.core import clock
 from node.root import Node
 from node.services import status
+from node.services.standing import Standing
 from storage.errors import StorageError
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -60,3 +63,40 @@ def _gauges(numbers: status.Numbers) -> Iterator[Metric]:
     for state, count in numbers.jobs.items():
         jobs.add_metric([state.value], count)
     yield jobs
+    yield from _destinations(numbers.destinations)
+
+
+def _destinations(destinations: Sequence[Standing]) -> Iterator[Metric]:
+    deliveries = GaugeMetricFamily(
+        "isocentre_destination_deliveries",
+        "Deliveries that have not arrived, by state.",
+        labels=["destination", "state"],
+    )
+    for each in destinations:
+        for state in _STATES:
+            deliveries.add_metric([each.name, state], getattr(each, state))
+    yield deliveries
+    now = clock.now()
+    for name, (words, value) in _DESTINATION.items():
+        gauge = GaugeMetricFamily(f"isocentre_destination_{name}", words, labels=["destination"])
+        for each in destinations:
+            gauge.add_metric([each.name], value(each, now))
+        yield gauge
+
+
+_STATES = ("queued", "waiting", "sending", "held", "dead")
+_DESTINATION: Mapping[str, tuple[str, Callable[[Standing, datetime], float]]] = {
+    "breaker_open": (
+        "Whether it was given up for the time being.",
+        lambda each, _now: each.settings.opened_at is not None,
+    ),
+    "paused": ("Whether a person has paused it.", lambda each, _now: each.settings.paused),
+    "failures": (
+        "Failures in a row since it last took something.",
+        lambda each, _now: each.settings.failures,
+    ),
+    "oldest_seconds": (
+        "Age of the oldest that is queued, waiting or being sent; 0 when there is none.",
+        lambda each, now: max((now - each.oldest).total_seconds(), 0.0) if each.oldest else 0.0,
+    ),
+}

@@ -12,6 +12,7 @@ from console import metrics
 from node.core import clock
 from node.root import Node
 from node.services import health, status
+from node.services.standing import TROUBLE, State
 from storage.errors import StorageError
 
 _log = structlog.get_logger()
@@ -26,14 +27,17 @@ def register(app: Flask, node: Node) -> None:
     app.add_template_filter(size)
     app.add_template_filter(moment)
     app.add_template_filter(count)
+    app.add_template_filter(tone)
 
 
 def show_health(node: Node) -> tuple[Response, int]:
-    """Answer 200 when everything works, else 503 with what does not."""
+    """Answer 200 when everything of this node works, else 503 with what does not."""
     checks = health.check(node)
     well = all(check.ok for check in checks)
     words = {check.name: check.fault or "ok" for check in checks}
-    return jsonify(status="ok" if well else "failing", checks=words), 200 if well else 503
+    warnings = {check.name: check.fault for check in health.warnings(node)}
+    status = "ok" if well else "failing"
+    return jsonify(status=status, checks=words, warnings=warnings), 200 if well else 503
 
 
 def show_metrics(node: Node) -> Response:
@@ -88,3 +92,10 @@ def moment(value: datetime) -> str:
 def count(value: Any) -> str:
     """Return a number with its thousands apart."""
     return f"{value:,}".replace(",", "\u202f")
+
+
+def tone(state: State) -> str:
+    """Return how the state of a destination is shown: good, look or bad."""
+    if state in TROUBLE:
+        return "bad"
+    return "look" if state in (State.PAUSED, State.CLOSED, State.FAILING, State.WAITING) else "good"

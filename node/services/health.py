@@ -9,7 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from node.config import DicomSection
+from node.core import clock
 from node.root import MIB, Node
+from node.services.standing import standing
 from storage.archive import Archive
 from storage.blobs.protocol import BlobStore
 from storage.errors import StorageError
@@ -45,6 +47,21 @@ def check(node: Node) -> Sequence[Check]:
         Check("space", _space(node.blobs, floor)),
         Check("dicom", _dicom(node.config.dicom)),
     )
+
+
+def warnings(node: Node) -> Sequence[Check]:
+    """Return what is wrong with others: destinations that are down. What is for them waits."""
+    try:
+        with node.archive.read() as tx:
+            destinations = tx.destinations.list()
+    except StorageError:
+        return ()  # which is a fault of ours, and told as such
+    now = clock.now()
+    return [
+        Check(each.name, standing(each, {}, None, True, now).words)
+        for each in destinations
+        if each.opened_at is not None and not each.paused
+    ]
 
 
 def _database(archive: Archive) -> str:

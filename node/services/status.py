@@ -6,6 +6,8 @@ from datetime import timedelta
 
 from node.core import clock
 from node.root import MIB, Node
+from node.services.destinations import listed
+from node.services.standing import Standing
 from storage.errors import StorageError
 from storage.records.jobs import Job, JobState
 from storage.records.totals import Totals, Traffic
@@ -20,12 +22,15 @@ class Numbers:
 
     Attributes
     ----------
+    destinations
+        How each is doing, and what waits for it.
     free, floor
         Bytes that can still be written (None where nobody knows), and below which nothing is stored.
     """
 
     totals: Totals
     jobs: Mapping[JobState, int]
+    destinations: Sequence[Standing]
     free: int | None
     floor: int
 
@@ -56,8 +61,8 @@ def numbers(node: Node) -> Numbers:
         The database does not answer.
     """
     with node.archive.read() as tx:
-        totals, jobs = tx.totals.totals(), tx.jobs.counts()
-    return Numbers(totals, jobs, free(node), node.config.blobs.free_floor_mib * MIB)
+        totals, jobs, destinations = tx.totals.totals(), tx.jobs.counts(), listed(tx)
+    return Numbers(totals, jobs, destinations, free(node), node.config.blobs.free_floor_mib * MIB)
 
 
 def free(node: Node) -> int | None:

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
@@ -7,6 +9,7 @@ from node.core import clock
 from node.root import MIB, Node
 from storage.errors import Unavailable
 from storage.records.jobs import JobState
+from tests.support.deliveries import instances, queue
 from tests.support.opened import claim, enqueue, keep, quarantine
 
 
@@ -41,12 +44,34 @@ def test_everything_is_there(client: FlaskClient, node: Node):
     assert found["isocentre_blobs_floor_bytes", ""] == 16 * MIB
     assert found["isocentre_blobs_free_bytes", ""] > 0
     assert {state: found["isocentre_jobs", state.value] for state in JobState} == {
+        JobState.HELD: 0,
         JobState.QUEUED: 1,
         JobState.RUNNING: 0,
         JobState.DONE: 0,
         JobState.DEAD: 1,
         JobState.CANCELLED: 0,
     }
+
+
+def test_each_destination_has_its_gauges(client: FlaskClient, node: Node):
+    places = instances(node.archive, each=3)
+    queue(node.archive, places[:2], queued_at=clock.now() - timedelta(seconds=90))
+    queue(node.archive, places[2:], held="look at it")
+    with node.archive.begin() as tx:
+        tx.destinations.set("south", paused=True)
+        tx.commit()
+    samples = {
+        (sample.name.removeprefix("isocentre_destination_"), *sorted(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(client.get("/metrics").text)
+        for sample in family.samples
+    }
+    assert samples["deliveries", "north", "queued"] == 2
+    assert samples["deliveries", "held", "north"] == 1
+    assert samples["deliveries", "dead", "north"] == samples["deliveries", "queued", "south"] == 0
+    assert samples["breaker_open", "north"] == samples["failures", "north"] == 0
+    assert (samples["paused", "north"], samples["paused", "south"]) == (0, 1)
+    assert samples["oldest_seconds", "north"] >= 90
+    assert samples["oldest_seconds", "south"] == 0
 
 
 def test_nothing_names_a_patient(client: FlaskClient, node: Node):

@@ -5,12 +5,15 @@ from dataclasses import replace
 import pytest
 from flask.testing import FlaskClient
 
-from console.pages import count, size
+from console.pages import count, size, tone
 from node.core import clock
 from node.root import Node
+from node.services.standing import State
 from storage.errors import Unavailable
 from storage.records.arrival import Origin, Way
 from tests.support.arrivals import arrival, put
+from tests.support.deliveries import instances, lease, queue
+from tests.support.node import Running
 from tests.support.opened import claim, enqueue, keep
 
 ATTACK = '<script>alert("x")</script>'
@@ -27,6 +30,7 @@ def test_a_node_that_works_says_so(running_client: FlaskClient):
     assert answer.json == {
         "status": "ok",
         "checks": {"database": "ok", "blobs": "ok", "space": "ok", "dicom": "ok"},
+        "warnings": {},
     }
     assert "Everything works" in words(running_client.get("/").text)
 
@@ -58,6 +62,44 @@ def test_the_page_shows_what_there_is(client: FlaskClient, node: Node):
     assert "1 dead" in shown
     assert f"{number} deliver" in shown
     assert "north is away" in shown
+
+
+def test_destinations_are_shown_with_how_they_are_doing(client: FlaskClient, node: Node):
+    queue(node.archive, instances(node.archive, each=2), "north")
+    queue(node.archive, instances(node.archive, study=2), "south", held="look at it")
+    node.peers.add("south", ae_title="SOUTH", host="127.0.0.1", port=104)
+    page = client.get("/").text
+    shown = words(page)
+    assert (
+        "north unknown there is no peer of this name any more, so nothing can be delivered 2 0 0 0 0" in shown
+    )
+    assert "south idle 0 0 0 1 0 —" in shown
+    assert '<span class="state bad">unknown</span>' in page
+    assert "isocentre deliveries retry --all --to NAME" in shown
+
+
+def test_a_destination_that_is_down_is_a_warning(running_client: FlaskClient, running_node: Running):
+    node = running_node.node
+    node.peers.add("north", ae_title="NORTH", host="127.0.0.1", port=104)
+    queue(node.archive, instances(node.archive), "north")
+    held = lease(node.archive)
+    with node.archive.begin() as tx:
+        tx.destinations.trouble(
+            "north", held.worker, failures=3, error="it is off", opened_at=clock.now(), probe_at=clock.now()
+        )
+        tx.commit()
+    answer = running_client.get("/health")
+    assert (answer.status_code, answer.json and answer.json["status"]) == (200, "ok")
+    assert answer.json is not None
+    assert answer.json["warnings"]["north"].startswith("down since ")
+    assert "Delivery is held up" in words(running_client.get("/").text)
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"), [(State.DOWN, "bad"), (State.PAUSED, "look"), (State.IDLE, "good")]
+)
+def test_a_state_has_its_tone(state: State, shown: str):
+    assert tone(state) == shown
 
 
 def test_what_strangers_say_is_text(client: FlaskClient, node: Node):

@@ -6,6 +6,7 @@ import pytest
 from node.root import MIB, Node
 from node.services import health
 from storage.errors import Unavailable
+from tests.support.deliveries import NOW, instances, lease, queue
 from tests.support.node import Running
 
 
@@ -70,3 +71,25 @@ def test_too_little_space(running_node: Running, monkeypatch: pytest.MonkeyPatch
     assert faults(running_node.node) == {
         "space": "15 MiB are free, below the floor of 16: nothing more is stored"
     }
+
+
+def test_a_destination_that_is_down_is_a_warning_and_no_fault(node: Node, monkeypatch: pytest.MonkeyPatch):
+    queue(node.archive, instances(node.archive))
+    held = lease(node.archive)
+    assert health.warnings(node) == []
+    with node.archive.begin() as tx:
+        tx.destinations.trouble("north", held.worker, failures=3, error="off", opened_at=NOW, probe_at=None)
+        tx.commit()
+    (warning,) = health.warnings(node)
+    assert (warning.name, warning.ok) == ("north", False)
+    assert warning.fault.startswith("down since ")
+    with node.archive.begin() as tx:
+        tx.destinations.set("north", paused=True)
+        tx.commit()
+    assert health.warnings(node) == []
+
+    def away() -> bool:
+        raise Unavailable("database: away")
+
+    monkeypatch.setattr(node.archive, "read", away)
+    assert list(health.warnings(node)) == []

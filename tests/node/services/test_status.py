@@ -8,6 +8,7 @@ from node.services import status
 from storage.errors import Unavailable
 from storage.records.jobs import JobState
 from tests.support.arrivals import NOW
+from tests.support.deliveries import instances, queue
 from tests.support.opened import claim, enqueue, keep, quarantine
 
 
@@ -38,3 +39,8 @@ def test_a_store_that_does_not_know_its_space(node: Node, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(node.blobs, "free", away)
     assert status.numbers(node).free is None
+
+
+def test_destinations_are_in_the_numbers(node: Node):
+    queue(node.archive, instances(node.archive))
+    assert [(each.name, each.queued) for each in status.numbers(node).destinations] == [("north", 1)]
