@@ -19,6 +19,7 @@ _QUEUED = in_state(DeliveryState.QUEUED)
 _PARCELS = (
     select(
         delivery.c.id,
+        delivery.c.state,
         delivery.c.attempts,
         delivery.c.failures,
         delivery.c.rank,
@@ -91,8 +92,10 @@ def _of_series(connection: Connection, home: int, row: int, limit: int) -> Seque
         .limit(limit)
     )
     ids = connection.execute(first).scalars().all()
-    rows = connection.execute(_PARCELS.where(delivery.c.id.in_(ids), _QUEUED)).all()
-    return sorted(rows, key=lambda row: (row.instance_number, row.id))
+    # The state is looked at here: asked for it, the database might read all that is queued, by that index.
+    rows = connection.execute(_PARCELS.where(delivery.c.id.in_(ids))).all()
+    still = [row for row in rows if row.state == DeliveryState.QUEUED]
+    return sorted(still, key=lambda row: (row.instance_number, row.id))
 
 
 def _take(connection: Connection, rows: Sequence[Any], worker: str, at: datetime) -> Sequence[Parcel]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, Exists, RowMapping, and_, exists, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, and_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.engine import Busy
@@ -207,9 +207,13 @@ _SENDING = in_state(DeliveryState.SENDING)
 _WAITING = in_state(DeliveryState.WAITING)
 
 
-def _has(*conditions: Any) -> Exists:
-    """Return the condition that a destination has such a delivery."""
-    return exists().where(delivery.c.destination_row == destination.c.id, *conditions).correlate(destination)
+def _has(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return the condition that a destination has such a delivery.
+
+    Not by EXISTS: for that PostgreSQL may read all that wait, to look them up in a table of its own.
+    """
+    first = select(delivery.c.id).where(delivery.c.destination_row == destination.c.id, *conditions)
+    return first.limit(1).correlate(destination).scalar_subquery().is_not(None)
 
 
 def _moment(row: Any, at: datetime) -> datetime | None:
