@@ -9,9 +9,9 @@ from datetime import timedelta
 
 from node.config.sections import RulesSection
 from node.core import clock
+from node.core.trouble import report
 from node.rulings.book import Book
 from node.rulings.settlement import Settlement
-from node.services.recorder import report
 from storage.archive import Archive
 from storage.blobs.protocol import BlobStore
 from storage.errors import StorageError

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import structlog
 
 from node.core.clock import now
+from node.core.trouble import report
 from node.intake.buffers import CAPACITY, Buffers
 from node.intake.header import Header
 from node.intake.identity import Identity, identify
@@ -23,7 +24,7 @@ from node.intake.reader import Reader
 from node.intake.uids import is_uid
 from node.intake.wants import NOTHING, Wants, nothing
 from node.services.quarantine import Quarantine
-from node.services.recorder import Recorder, report
+from node.services.recorder import Recorder
 from node.services.space import Space
 from storage.blobs.protocol import BlobStore, BlobWriter, Buffer
 from storage.errors import OutOfSpace, StorageError

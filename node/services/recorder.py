@@ -1,11 +1,9 @@
 """From placed bytes to a verdict: what an arrival is to what the archive has already."""
 
-import traceback
 from dataclasses import replace
 from threading import Lock
 
-import structlog
-
+from node.core.trouble import report
 from node.intake.compare import COMPARE_MAX, same_content
 from node.services.mending import mend
 from storage.archive import Archive
@@ -13,8 +11,6 @@ from storage.blobs.protocol import BlobStore
 from storage.commit import GroupCommit
 from storage.errors import InDoubt, StorageError
 from storage.records.arrival import Arrival, BlobRef, Recorded, Verdict
-
-_log = structlog.get_logger()
 
 
 class Recorder:
@@ -85,16 +81,3 @@ class Recorder:
     def _read(self, blob: BlobRef) -> bytes:
         with self._blobs.open(blob.key) as reader:
             return reader.read_at(blob.offset, blob.size)
-
-
-def report(event: str, error: Exception, sop_instance_uid: str = "", **fields: str) -> None:
-    """Log what went wrong, but no message of an exception that is not our own: it may quote a patient."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    _log.warning(
-        event,
-        error=type(error).__name__,
-        detail=str(error) if isinstance(error, StorageError) else "",
-        at=[f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames],
-        sop_instance_uid=sop_instance_uid[:64],
-        **fields,
-    )

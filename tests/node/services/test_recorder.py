@@ -3,7 +3,7 @@ import hashlib
 import pytest
 
 from node.core.clock import now
-from node.services.recorder import Recorder, report
+from node.services.recorder import Recorder
 from storage.errors import InDoubt, Unavailable
 from storage.records.arrival import Arrival, BlobRef, Recorded, Verdict
 from tests.support.ingest import ORIGIN, Bench
@@ -94,17 +94,3 @@ def test_what_cannot_be_replaced_is_not_called_kept(bench, monkeypatch):
     with pytest.raises(Unavailable):
         recorder(bench, commits).record(again)
     assert bench.keys() == []
-
-
-def test_a_report_says_where_but_quotes_only_our_own_errors(capsys):
-    try:
-        raise ValueError("Doe^John")
-    except ValueError as error:
-        report("ingest.failed", error, "1.2.3")
-    report("ingest.failed", Unavailable("the disk is gone"), "1.2.3")
-    log = capsys.readouterr()
-    text = log.out + log.err
-    assert "Doe" not in text
-    assert "test_recorder.py:" in text
-    assert "the disk is gone" in text
-    assert "1.2.3" in text
