@@ -114,7 +114,7 @@ def _do(task: Task, wish: Wish, source: Subject, key: bytes) -> None:
 
 def _passed(tx: Transaction, uid: str) -> set[str]:
     """Return the destinations of a copy that is here no more."""
-    left = tx.inquiry.gone(uid)
+    left = tx.discards.of(uid)
     return {each.destination for gone in left for each in tx.ledger.of_instance(-gone.id)}
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from node.core import clock
 from node.jobs.task import Hopeless, Later, Task
+from storage.engine import Busy
 from storage.errors import StorageError
 from storage.records.arrival import BlobRef, Way
 from storage.records.deliveries import DeliveryState
@@ -81,10 +82,13 @@ def _discard(task: Task, tx: Transaction, subject: Subject) -> BlobRef:
     """Remove the record, and say in audit and events who wanted it; return the key of the blob."""
     payload, now, uid = task.job.payload, clock.now(), subject.sop_instance_uid
     author = ", ".join(payload.get("rules", ())) or "rules"
-    blob = tx.discards.discard(subject.place.instance_row, payload["reason"], author, now)
+    try:
+        blob = tx.discards.discard(subject.place.instance_row, payload["reason"], author, now)
+    except Busy:
+        raise Later("something else is being done with it", _FIRST) from None
     if blob is None:
         raise Hopeless(
-            f"instance {uid} stays: another content came under its UID, and nobody has decided on it yet"
+            f"instance {uid} stays: another content is kept under its UID, or a conflict is not resolved"
         )
     detail = {"reason": payload["reason"], "rules": list(payload.get("rules", ())), "job": task.job.id}
     tx.audit.add(AuditEntry(now, author, "instance.discarded", uid, detail=detail))

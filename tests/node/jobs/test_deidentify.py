@@ -137,7 +137,7 @@ def test_a_copy_that_is_not_kept_is_discarded_when_it_is_delivered(node: Node):
     assert subject(node, made.sop_instance_uid) is None
     assert found(node, source.sop_instance_uid) == source
     with node.archive.read() as tx:
-        assert [gone.reason for gone in tx.inquiry.gone(made.sop_instance_uid)] == [PASSING]
+        assert [gone.reason for gone in tx.discards.of(made.sop_instance_uid)] == [PASSING]
 
 
 def test_what_was_delivered_and_discarded_is_not_made_again(node: Node):

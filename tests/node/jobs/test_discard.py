@@ -54,7 +54,7 @@ def test_it_goes_with_its_bytes_and_somebody_is_told(node: Node):
     assert not is_there(node, source)
     assert is_there(node, other)
     with node.archive.read() as tx:
-        (gone,) = tx.inquiry.gone(source.sop_instance_uid)
+        (gone,) = tx.discards.of(source.sop_instance_uid)
         (entry,) = tx.audit.list(subject=source.sop_instance_uid)
         (event,) = tx.events.list(kind="instance.discarded")
     assert (gone.reason, gone.author) == ("a test", "relay")
@@ -143,7 +143,7 @@ def test_a_conflict_that_nobody_decided_on_keeps_it(node: Node):
     send(node.ingest, ct(SliceThickness=9))
     job = do(node, source)
     assert job.state is JobState.DEAD
-    assert "another content came under its UID" in job.error
+    assert "another content is kept under its UID" in job.error
     assert is_there(node, source)
 
 
@@ -163,6 +163,17 @@ def test_a_label_can_keep_it(node: Node):
     assert is_there(node, source)
     assert do(node, source).state is JobState.DONE
     assert not is_there(node, source)
+
+
+def test_somebody_who_is_at_work_on_it_is_let_finish(node: Node, archive_url: str):
+    if archive_url.startswith("sqlite"):
+        pytest.skip("SQLite lets one write at a time")
+    (source,) = take_in(node, ct())
+    with node.archive.begin() as tx:
+        tx.connection.exec_driver_sql("SELECT id FROM instance FOR UPDATE")
+        job = do(node, source)
+    assert (job.state, job.failures) == (JobState.QUEUED, 0)
+    assert is_there(node, source)
 
 
 def test_bytes_that_cannot_be_deleted_are_left_for_the_sweep(node: Node, monkeypatch: pytest.MonkeyPatch):
