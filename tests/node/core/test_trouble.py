@@ -13,6 +13,6 @@ def test_a_report_says_where_but_quotes_only_our_own_errors(capsys):
     log = capsys.readouterr()
     text = log.out + log.err
     assert "Doe" not in text
-    assert "test_recorder.py:" in text
+    assert "test_trouble.py:" in text
     assert "the disk is gone" in text
     assert "1.2.3" in text
