@@ -77,6 +77,12 @@ class Breaker:
         """Return it after the destination took something."""
         return replace(self, failures=0, opened_at=None, probe_at=None)
 
+    def hastened(self, at: datetime) -> Self:
+        """Return it after a person has asked for a probe at `at`."""
+        if self.opened_at is None or self.probe_at is None or at >= self.probe_at:
+            return self
+        return replace(self, probe_at=at)
+
     def waits(self, now: datetime) -> float:
         """Return the seconds until something may be asked of the destination; 0 now."""
         if self.probe_at is None:

@@ -57,6 +57,7 @@ class Courier:
         self._suspects = Suspects()
         self._kinds: dict[tuple[str, str], None] = {}  # that were ever sent, to be proposed again
         self._retry_at = 0.0
+        self._failed_at = clock.now()
         self._stopping = False
         self._lanes: list[Lane] = []
         self._postbook = postbook
@@ -85,6 +86,9 @@ class Courier:
             if destination.rate != self._rate.per_second:
                 self._rate = Rate(destination.rate)
             self._destination = self._clerk.destination = destination
+            # A moment before the last failure is what we wrote before that, and no person's.
+            if destination.probe_at is not None and destination.probe_at > self._failed_at:
+                self._breaker = self._breaker.hastened(destination.probe_at)
             if not self._stopping:
                 self._fill_lanes()
             if destination.paused:
@@ -309,8 +313,8 @@ class Courier:
             self._lock.notify_all()
 
     def _failed(self, words: str) -> None:
-        was = self._breaker.state
-        self._breaker = self._breaker.failed(clock.now(), random.random())
+        was, self._failed_at = self._breaker.state, clock.now()
+        self._breaker = self._breaker.failed(self._failed_at, random.random())
         self._clerk.tell_trouble(self._breaker, words)
         if self._breaker.state is State.OPEN:
             self._clerk.divert()
