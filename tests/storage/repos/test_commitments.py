@@ -1,13 +1,14 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import event, insert, text
 
 from storage.archive import Archive
 from storage.records.commitments import Verdict
-from storage.records.deliveries import Committed, DeliveryState
+from storage.records.deliveries import Committed, DeliveryState, NewDelivery, Result
+from storage.records.tables import gone
 from storage.repos.commitments import UNCOMMITTED
-from tests.support.arrivals import NOW, rows
+from tests.support.arrivals import NOW, arrival, put, rows
 from tests.support.committing import delivered, redelivered, standing
 
 TRANSACTION = "2.25.1"
@@ -147,14 +148,10 @@ def test_many_are_sent_again_at_once(archive: Archive) -> None:
 
 def test_a_discarded_instance_is_asked_for_all_the_same(archive: Archive) -> None:
     (uid,) = delivered(archive, "pacs", 1)
+    left = {"id": 7, "sop_instance_uid": uid, "series_instance_uid": "series", "study_instance_uid": "study"}
+    had = {column.name: 1 for column in gone.c if column.name.endswith("_row")}
     with archive.begin() as tx:
-        tx.connection.execute(
-            text(
-                "INSERT INTO gone (id, sop_instance_uid, series_instance_uid, study_instance_uid,"
-                " sop_class_uid, received_at, at) SELECT 7, sop_instance_uid, 'series', 'study',"
-                " sop_class_uid, received_at, received_at FROM instance"
-            )
-        )
+        tx.connection.execute(insert(gone).values({**left, **had, "received_at": NOW, "at": NOW}))
         tx.connection.execute(text("UPDATE delivery SET instance_row = -7"))
         tx.commit()
     ask(archive)
@@ -233,3 +230,29 @@ def test_finding_what_is_due_uses_its_index(archive: Archive) -> None:
         for statement, values in said:
             plan = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
             assert any("ix_delivery_uncommitted" in row[3] for row in plan)
+
+
+def test_a_delivery_from_the_queue_to_its_verdict_and_back(archive: Archive) -> None:
+    put(archive, arrival())
+    with archive.begin() as tx:
+        (place,) = tx.connection.execute(
+            text("SELECT i.id, s.id, s.study_row FROM instance i JOIN series s ON s.id = i.series_row")
+        ).all()
+        tx.deliveries.add([NewDelivery(place[0], place[1], place[2], 1, "pacs", 50, NOW, ("r",))])
+        (home,) = tx.destinations.lease("w1", NOW, LATER, 10)
+        tx.commit()
+    for number in (1, 2):
+        with archive.begin() as tx:
+            (parcel,) = tx.deliveries.claim(home.id, "w1", NOW, 10, ())
+            result = Result(parcel, DeliveryState.DELIVERED, NOW + timedelta(seconds=number), 0)
+            tx.deliveries.finish("w1", [result], commitment=True)
+            tx.commit()
+        assert ask(archive, uid=f"2.25.{number}") == 1
+        verdict = answer(archive, [], {parcel.sop_instance_uid: 0x0112}, uid=f"2.25.{number}")
+        send_again(archive, verdict)
+    assert standing(archive) == {parcel.sop_instance_uid: ("dead", "no")}
+    with archive.read() as tx:
+        (told,) = tx.ledger.list()
+        states = [each.state for each in tx.ledger.attempts(told.id)]
+    assert (told.state, told.committed) == (DeliveryState.DEAD, Committed.NO)
+    assert states == [UNCOMMITTED, "delivered", "delivered"]
