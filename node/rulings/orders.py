@@ -127,14 +127,17 @@ def _deliveries(
 
 def _job(kind: str, what: str, payload: dict[str, Any], planned: Planned, about: About) -> NewJob:
     place = {"level": about.level, "row": about.row, "rules": list(planned.rules)}
-    dedupe = f"{kind}:{what}:{about.level}:{about.row}:{about.generation}"
+    held = planned.held or _held_of(about)
+    # Two that wait for different things are two: the one that goes first may not be all that is asked for.
+    until = str(int(planned.not_before.timestamp())) if planned.not_before else ""
+    dedupe = f"{kind}:{what}:{about.level}:{about.row}:{about.generation}:{until}:{held}"
     return NewJob(
         kind,
         payload | place,
         dedupe=dedupe,
         priority=planned.priority,
         run_after=planned.not_before,
-        held=planned.held or _held_of(about),
+        held=held,
     )
 
 

@@ -111,6 +111,13 @@ def test_a_copy_is_made_once_for_each_state_of_a_study():
     assert orders([planned(action)], STUDY, NOW).jobs[0].dedupe == first.dedupe
 
 
+def test_what_waits_for_something_else_is_a_job_of_its_own():
+    action = Deidentify("basic", ("RESEARCH",))
+    ways = [{}, {"held": "unknown"}, {"not_before": NOW + timedelta(hours=1)}]
+    found = orders([planned(action, **how) for how in ways], ONE, NOW).jobs
+    assert len({job.dedupe for job in found}) == 3
+
+
 ACTIONS = st.sampled_from(
     [
         Route(("A",)),
