@@ -28,6 +28,7 @@ def register(app: Flask, node: Node) -> None:
     app.add_template_filter(moment)
     app.add_template_filter(count)
     app.add_template_filter(tone)
+    app.add_template_filter(since)
 
 
 def show_health(node: Node) -> tuple[Response, int]:
@@ -99,3 +100,12 @@ def tone(state: State) -> str:
     if state in TROUBLE:
         return "bad"
     return "look" if state in (State.PAUSED, State.CLOSED, State.FAILING, State.WAITING) else "good"
+
+
+def since(now: datetime, moment: datetime) -> str:
+    """Return how long ago `moment` was, as a person reads it."""
+    seconds = max(int((now - moment).total_seconds()), 0)
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

@@ -112,7 +112,8 @@ def _words(state: State, settings: Destination, now: datetime) -> str:
         )
         return f"down since {_clock(settings.opened_at)}{error}{again}"
     if state is State.CLOSED:
-        return f"outside its hours until {_clock(_window(settings).opens(now.astimezone()))}"
+        opens = _window(settings).opens(now.astimezone())
+        return f"outside its hours until {opens:%Y-%m-%d %H:%M} by the clock on the wall"
     if state is State.FAILING:
         return f"failed {settings.failures} time{'s' if settings.failures > 1 else ''} in a row{error}"
     return {
@@ -130,4 +131,4 @@ def _window(settings: Destination) -> Window:
 
 
 def _clock(moment: datetime | None) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}" if moment else "?"
+    return f"{moment:%Y-%m-%d %H:%M:%S}Z" if moment else "?"

@@ -1,18 +1,19 @@
 import html
 import re
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
 
-from console.pages import count, size, tone
+from console.pages import count, since, size, tone
 from node.core import clock
 from node.root import Node
 from node.services.standing import State
 from storage.errors import Unavailable
 from storage.records.arrival import Origin, Way
 from tests.support.arrivals import arrival, put
-from tests.support.deliveries import instances, lease, queue
+from tests.support.deliveries import NOW, instances, lease, queue
 from tests.support.node import Running
 from tests.support.opened import claim, enqueue, keep
 
@@ -93,6 +94,22 @@ def test_a_destination_that_is_down_is_a_warning(running_client: FlaskClient, ru
     assert answer.json is not None
     assert answer.json["warnings"]["north"].startswith("down since ")
     assert "Delivery is held up" in words(running_client.get("/").text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (-5, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (172799, "47 h"),
+        (172800, "2 days"),
+    ],
+)
+def test_how_long_ago(seconds: int, shown: str):
+    assert since(NOW + timedelta(seconds=seconds), NOW) == shown
 
 
 @pytest.mark.parametrize(
