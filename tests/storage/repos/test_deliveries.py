@@ -101,6 +101,20 @@ def test_what_a_lost_worker_was_sending_is_sent_again(archive: Archive) -> None:
     assert [(each.id, each.attempt) for each in claim(archive, home.id)] == [(lost, 2), (other, 1)]
 
 
+def test_what_a_worker_took_without_knowing_goes_back(archive: Archive) -> None:
+    """Its commit broke, and was saved all the same."""
+    queue(archive, instances(archive, each=3))
+    home = lease(archive)
+    known, *unknown = claim(archive, home.id)
+    with archive.begin() as tx:
+        assert tx.deliveries.strays(home.id, W2, [known.id]) == 0
+        assert tx.deliveries.strays(home.id, W1, [known.id]) == 2
+        tx.commit()
+    assert states(archive) == ["sending", "queued", "queued"]
+    assert [attempts(archive, parcel.id) for parcel in unknown] == [[], []]
+    assert [parcel.id for parcel in claim(archive, home.id)] == [parcel.id for parcel in unknown]
+
+
 def test_two_who_add_the_same_in_any_order_do_not_stand_in_each_others_way(archive: Archive) -> None:
     places = instances(archive, series=4, each=8)
     names = ["a", "b", "c"]

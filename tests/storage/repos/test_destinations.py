@@ -199,6 +199,21 @@ def test_one_that_was_given_up_is_leased_when_it_may_be_probed(archive: Archive)
     assert second
 
 
+def test_a_person_has_one_probed_at_once(archive: Archive) -> None:
+    queue(archive, instances(archive))
+    with archive.begin() as tx:
+        assert not tx.destinations.probe("nowhere", NOW)
+        assert not tx.destinations.probe("north", NOW)  # nothing is wrong with it
+        tx.commit()
+    lease(archive)
+    opened(archive, NOW + 99 * LEASE)
+    assert leased(archive) == []
+    with archive.begin() as tx:
+        assert tx.destinations.probe("north", NOW)
+        tx.commit()
+    assert leased(archive) == ["north"]
+
+
 def test_nothing_is_due_when_all_is_delivered(archive: Archive) -> None:
     queue(archive, instances(archive))
     home = lease(archive)
