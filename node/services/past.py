@@ -4,7 +4,6 @@ Both are asked about everything as the archive has it now, so that what differs 
 is written. A study at a time is held in memory, however many there are.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,7 +54,7 @@ class Tried:
     on: str
     fired: Hits = field(default_factory=Hits)
     unknown: Hits = field(default_factory=Hits)
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass
@@ -191,7 +190,8 @@ def _count(tried: Tried, decision: Decision, instances: int, hit: set[tuple[str,
     elif outcome is Outcome.UNKNOWN:
         hits = tried.unknown
         known = decision.reason in tried.reasons or len(tried.reasons) < _REASONS
-        tried.reasons[decision.reason if known else _OTHER] += 1
+        reason = decision.reason if known else _OTHER
+        tried.reasons[reason] = tried.reasons.get(reason, 0) + 1
     else:
         return
     hits.number += 1

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from node.core import clock
 from node.core.errors import UserError
+from node.services.models import names
 from rules import diff
 from rules.check import Checked, Known, check
 from rules.deid.profiles import PROFILES
@@ -88,7 +89,7 @@ class Rulebook:
         Returns the names of the models that rules may name.
     """
 
-    def __init__(self, archive: Archive, models: Callable[[], Collection[str]] = frozenset) -> None:
+    def __init__(self, archive: Archive, models: Callable[[], Collection[str]] = names) -> None:
         self._archive = archive
         self._models = models
 
