@@ -31,7 +31,7 @@ class RuleAccount:
     when
         Its condition; empty when it cannot be read any more.
     trace
-        As `rules.trace.trace` returns it; None for a rule that was stopped.
+        As `rules.trace.trace` returns it; None for a rule that was stopped or not asked.
     actions, dropped
         What it asked for, and what of that would have gone back to where it came from.
     doubt
