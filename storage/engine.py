@@ -45,6 +45,7 @@ _SQLITE_ERRORS: dict[int, type[StorageError]] = {  # by primary result code
     sqlite3.SQLITE_NOTADB: Damaged,
 }
 _POSTGRES_CLASSES: dict[str, type[StorageError]] = {  # by SQLSTATE, or its first two characters
+    "23503": Busy,  # foreign_key_violation: what was just read has been removed meanwhile
     "40001": Busy,  # serialization_failure
     "40P01": Busy,  # deadlock_detected
     "55P03": Busy,  # lock_not_available

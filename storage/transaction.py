@@ -24,6 +24,7 @@ from storage.repos.commitments import CommitmentsRepo
 from storage.repos.conflicts import ConflictsRepo
 from storage.repos.deliveries import DeliveriesRepo
 from storage.repos.destinations import DestinationsRepo
+from storage.repos.discards import DiscardsRepo
 from storage.repos.events import EventsRepo
 from storage.repos.holds import HoldsRepo
 from storage.repos.inquiry import InquiryRepo
@@ -220,3 +221,8 @@ class Transaction:
     def inquiry(self) -> InquiryRepo:
         """Looking back, for people who ask."""
         return InquiryRepo(self._connection)
+
+    @cached_property
+    def discards(self) -> DiscardsRepo:
+        """What is removed for good."""
+        return DiscardsRepo(self._connection)

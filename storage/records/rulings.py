@@ -131,6 +131,10 @@ gone = Table(
     words("author"),
     Column("received_at", Moment, nullable=False),
     Column("at", Moment, nullable=False),
+    # No foreign keys: they may be gone too.
+    Column("instance_row", Key, nullable=False, index=True),
+    Column("series_row", Key, nullable=False, index=True),
+    Column("study_row", Key, nullable=False, index=True),
 )
 
 
@@ -278,7 +282,13 @@ class Settling:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """An instance that was discarded: what is left of it."""
+    """An instance that was discarded: what is left of it.
+
+    Attributes
+    ----------
+    instance_row, series_row, study_row
+        That it had. No other ever has the same.
+    """
 
     sop_instance_uid: str
     series_instance_uid: str
@@ -289,4 +299,7 @@ class Gone:
     author: str
     received_at: datetime
     at: datetime
+    instance_row: int
+    series_row: int
+    study_row: int
     id: int = field(default=0)

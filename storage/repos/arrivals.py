@@ -21,9 +21,10 @@ from storage.records.history import ConflictKind
 from storage.records.keys import row_of
 from storage.records.schema import indexable
 from storage.records.tables import arrival as arrivals_table
-from storage.records.tables import event, instance, series, study
+from storage.records.tables import event, gone, instance, series, study
 from storage.repos.contested import Contested, content_fingerprint, identity_fingerprint
 from storage.repos.hierarchy import Hierarchy, KnownSeries, patient_of
+from storage.repos.numbering import Numbered
 from storage.repos.rows import blob_values, origin_values
 from storage.sql.prepared import Inserter, Prepared, Writes, padded, power
 
@@ -95,7 +96,8 @@ class _Batch:
         hierarchy.save(writes)
         self._sql.new_arrival.later(writes, self._trail)
         self._sql.new_event.later(writes, self._events)
-        writes.send()
+        hierarchy.look_again(writes)
+        hierarchy.mend(writes.send())
         return recorded
 
     def _find(self) -> None:
@@ -218,7 +220,9 @@ class _Statements:
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        self.new_instance = Inserter(instance, kind, skip=True, returning=("id", "sop_instance_uid"))
+        self.new_instance = Numbered(
+            instance, gone.c.instance_row, kind, returning=("id", "sop_instance_uid")
+        )
         self.new_arrival = Inserter(arrivals_table, kind)
         self.new_event = Inserter(event, kind)
         self._find: dict[int, Prepared] = {}

@@ -19,8 +19,9 @@ from storage.records.attributes import Level
 from storage.records.identity import Identity, identity
 from storage.records.keys import row_of
 from storage.records.schema import clean, indexable
-from storage.records.tables import series, study
-from storage.sql.prepared import Inserter, Prepared, Writes, padded, power
+from storage.records.tables import gone, series, study
+from storage.repos.numbering import Numbered
+from storage.sql.prepared import Prepared, Writes, padded, power
 
 _STUDY = (
     study.c.id,
@@ -48,9 +49,21 @@ class KnownStudy:
     added_series: int = 0
     added_instances: int = 0
     latest: datetime | None = None
-    new_modalities: set[str] = field(default_factory=set)
-    new_sop_classes: set[str] = field(default_factory=set)
+    added_modalities: set[str] = field(default_factory=set)
+    added_sop_classes: set[str] = field(default_factory=set)
     new_conflict: bool = False
+
+    @property
+    def is_told(self) -> bool:
+        """Whether what was added is in its lists already, as they were read."""
+        return not self.lacks(self.modalities, self.sop_classes) and not self.new_conflict
+
+    def lacks(self, modalities: str, sop_classes: str) -> bool:
+        """Tell whether something that was added is not in these lists."""
+        return not (
+            self.added_modalities <= {*modalities.split("\\")}
+            and self.added_sop_classes <= {*sop_classes.split("\\")}
+        )
 
 
 @dataclass(slots=True)
@@ -72,6 +85,7 @@ class Hierarchy:
         self._sql = _statements(connection.dialect.name)
         self._studies: dict[str, KnownStudy] = {}
         self._series: dict[tuple[int, str], KnownSeries] = {}
+        self._grown: Sequence[KnownStudy] = ()
 
     def prepare(self, arrivals: Sequence[Arrival]) -> None:
         """Find the study and series of each arrival, and make those that are missing."""
@@ -109,9 +123,7 @@ class Hierarchy:
         owner = into.study
         owner.added_instances += 1
         owner.latest = max(owner.latest or at, at)
-        sop_class = clean(arrival.sop_class_uid)
-        if sop_class and sop_class not in owner.sop_classes.split("\\"):
-            owner.new_sop_classes.add(sop_class)
+        owner.added_sop_classes.update(filter(None, [clean(arrival.sop_class_uid)]))
 
     def save(self, writes: Writes) -> None:
         """Write what was counted; `writes` has it when it is sent."""
@@ -119,14 +131,37 @@ class Hierarchy:
         for each in grown:
             values = {"row": each.row, "instances": each.added_instances, "latest": each.latest}
             self._sql.count_series.later(writes, values)
-        owners = sorted({s.study.row: s.study for s in grown}.values(), key=lambda each: each.row)
-        described = [s for s in owners if s.new_modalities or s.new_sop_classes or s.new_conflict]
+        self._grown = sorted({s.study.row: s.study for s in grown}.values(), key=lambda each: each.row)
+        described = [each for each in self._grown if not each.is_told]
         if described:
             writes.send()  # series are locked before studies
-            self._describe(owners, described, writes)
-        for owner in owners:
+            self._describe(described, self._sql.lock(self._size).run(self._connection, self._rows), writes)
+        for owner in self._grown:
             values = {"row": owner.row, "instances": owner.added_instances, "latest": owner.latest}
             self._sql.count_studies.later(writes, values | {"series": owner.added_series})
+
+    def look_again(self, writes: Writes) -> None:
+        """Read the lists of studies again, as the last of `writes`, for `mend`.
+
+        Instances that another transaction removed since may have been the last that stood behind what we
+        found in a list. On SQLite there is no other.
+        """
+        if self._grown and self._connection.dialect.name == "postgresql":
+            self._sql.lock(self._size).later(writes, self._rows)
+
+    def mend(self, current: Sequence[Any]) -> None:
+        """Put back into the lists of studies what was removed since they were read.
+
+        Parameters
+        ----------
+        current
+            Rows that `look_again` asked for.
+        """
+        lists = {row[0]: row[1:3] for row in current}
+        bereft = [each for each in self._grown if each.row in lists and each.lacks(*lists[each.row])]
+        writes = Writes(self._connection)
+        self._describe(bereft, current, writes)
+        writes.send()
 
     def _load(self, study_uids: Sequence[str], series_uids: Sequence[str]) -> None:
         size = power(max(len(study_uids), len(series_uids)))
@@ -161,7 +196,7 @@ class Hierarchy:
             owner = by_row[study_row]
             owner.added_series += 1
             modalities = clean(new[study_row, uid].attributes.get("Modality", "")).split("\\")
-            owner.new_modalities.update({*filter(None, modalities)} - {*owner.modalities.split("\\")})
+            owner.added_modalities.update(filter(None, modalities))
             self._series[study_row, uid] = KnownSeries(number, owner, uid)
         lost = [key for key in new if key not in self._series]
         if lost:
@@ -169,25 +204,29 @@ class Hierarchy:
         if any(key not in self._series for key in new):
             raise Busy("database: a series came and went")
 
-    def _describe(
-        self, owners: Sequence[KnownStudy], described: Sequence[KnownStudy], writes: Writes
-    ) -> None:
+    def _describe(self, described: Sequence[KnownStudy], locked: Sequence[Any], writes: Writes) -> None:
         """Write the lists of modalities and SOP classes, and the flag of conflict.
 
-        They are read again under the lock: another receiver may have added to them since.
+        They were read again under the lock: another receiver may have added to them since.
         """
-        size = power(len(owners))
-        rows = padded("row", [each.row for each in owners], size)
-        current = {row[0]: row for row in self._sql.lock(size).run(self._connection, rows)}
+        current = {row[0]: row for row in locked}
         for each in described:
             _, modalities, sop_classes, conflicted = current[each.row]
             values = {
                 "row": each.row,
-                "modalities": _merged(modalities, each.new_modalities),
-                "sop_classes": _merged(sop_classes, each.new_sop_classes),
+                "modalities": _merged(modalities, each.added_modalities),
+                "sop_classes": _merged(sop_classes, each.added_sop_classes),
                 "conflicted": bool(conflicted) or each.new_conflict,
             }
             self._sql.describe.later(writes, values)
+
+    @property
+    def _size(self) -> int:
+        return power(len(self._grown))
+
+    @property
+    def _rows(self) -> dict[str, Any]:
+        return padded("row", [each.row for each in self._grown], self._size)
 
 
 def patient_of(arrival: Arrival) -> Identity:
@@ -221,9 +260,9 @@ class _Statements:
 
     def __init__(self, kind: str) -> None:
         self._kind = kind
-        self.new_study = Inserter(study, kind, skip=True, returning=("id", "study_instance_uid"))
-        self.new_series = Inserter(
-            series, kind, skip=True, returning=("id", "study_row", "series_instance_uid")
+        self.new_study = Numbered(study, gone.c.study_row, kind, returning=("id", "study_instance_uid"))
+        self.new_series = Numbered(
+            series, gone.c.series_row, kind, returning=("id", "study_row", "series_instance_uid")
         )
         self.count_series = Prepared(_counting(series), kind)
         self.count_studies = Prepared(_counting(study), kind)

@@ -57,6 +57,8 @@ class Inserter:
         A row that is there already, by any unique key, is left alone.
     returning
         Columns to return of each row that was inserted.
+    numbered
+        Rows give their primary key.
     """
 
     def __init__(
@@ -66,8 +68,9 @@ class Inserter:
         *,
         skip: bool = False,
         returning: Sequence[str] = (),
+        numbered: bool = False,
     ) -> None:
-        given = [column for column in table.c if not column.primary_key]
+        given = [column for column in table.c if numbered or not column.primary_key]
         columns = [column.name for column in given]
         defaults = [getattr(column.default, "arg", None) for column in given]
         plain: Insert = table.insert().inline().values(dict.fromkeys(columns))
@@ -114,7 +117,7 @@ class Inserter:
 
 
 class Writes:
-    """Statements whose results nobody needs, sent in their order and on PostgreSQL all at once.
+    """Statements whose results nobody needs but the last one's, sent in their order, on PostgreSQL at once.
 
     There each one alone would cost a journey to the server and back.
     """
@@ -127,14 +130,16 @@ class Writes:
         """Add a statement in the driver's words."""
         self._waiting.append((sql, values))
 
-    def send(self) -> None:
-        """Run what was added."""
+    def send(self) -> Sequence[Any]:
+        """Run what was added; return the rows of the last statement."""
         waiting, self._waiting = self._waiting, []
         if waiting and self._connection.dialect.name == "postgresql":
             together = ";".join([sql for sql, _ in waiting])
             waiting = [(together, tuple([value for _, values in waiting for value in values]))]
+        rows: Sequence[Any] = ()
         for sql, values in waiting:
-            _execute(self._connection, sql, values)
+            rows = _execute(self._connection, sql, values)
+        return rows
 
 
 def padded(name: str, values: Sequence[Any], size: int) -> dict[str, Any]:

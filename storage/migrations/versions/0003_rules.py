@@ -174,8 +174,13 @@ def _gone() -> None:
         _words("author"),
         sa.Column("received_at", MOMENT, nullable=False),
         sa.Column("at", MOMENT, nullable=False),
+        sa.Column("instance_row", KEY, nullable=False),
+        sa.Column("series_row", KEY, nullable=False),
+        sa.Column("study_row", KEY, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_gone"),
     )
+    for row in ("instance_row", "series_row", "study_row"):
+        op.create_index(f"ix_gone_{row}", "gone", [row])
     op.create_index("ix_gone_sop_instance_uid", "gone", ["sop_instance_uid"])
     op.create_index("ix_gone_study_instance_uid", "gone", ["study_instance_uid"])
 

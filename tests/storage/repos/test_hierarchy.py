@@ -5,7 +5,9 @@ import threading
 from storage.archive import Archive
 from storage.repos.hierarchy import Hierarchy
 from storage.sql.prepared import Writes
-from tests.support.arrivals import arrival, put, rows
+from tests.support.arrivals import CT, NOW, arrival, put, rows
+
+MR = "1.2.840.10008.5.1.4.1.1.4"
 
 
 def test_what_another_made_meanwhile_is_found(postgres_url: str) -> None:
@@ -41,3 +43,26 @@ def test_what_another_made_meanwhile_is_found(postgres_url: str) -> None:
 def test_series_without_modality_adds_none(archive: Archive) -> None:
     put(archive, arrival(1, 1, Modality=""), arrival(1, 2, Modality="PT\\CT"))
     assert rows(archive, "SELECT modalities_in_study FROM study") == [("CT\\PT",)]
+
+
+def test_what_an_arrival_found_in_a_list_is_put_back_when_it_was_removed_meanwhile(postgres_url: str) -> None:
+    archive = Archive.open(postgres_url)
+    (first, _) = put(archive, arrival(1, 1), arrival(1, 2, Modality="MR", sop_class=MR))
+    assert first.place is not None
+    came = arrival(1, 3, Modality="CT")
+    with archive.begin() as ours:
+        hierarchy = Hierarchy(ours.connection)
+        hierarchy._load([came.study_instance_uid], [came.series_instance_uid])
+        with archive.begin() as tx:
+            assert tx.discards.discard(first.place.instance_row, "", "", NOW) is not None
+            tx.commit()
+        hierarchy._make_series({(first.place.study_row, came.series_instance_uid): came})
+        hierarchy.count(came)
+        writes = Writes(ours.connection)
+        hierarchy.save(writes)
+        hierarchy.look_again(writes)
+        hierarchy.mend(writes.send())
+        ours.commit()
+    lists = "SELECT modalities_in_study, sop_classes_in_study FROM study"
+    assert rows(archive, lists) == [("CT\\MR", f"{CT}\\{MR}")]
+    archive.close()
