@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -219,3 +220,54 @@ def test_an_arrival_that_has_lost_its_series_is_tried_again(postgres_url: str) -
     assert [each.verdict for each in recorded] == [Verdict.STORED]
     assert rows(archive, "SELECT number_of_series, number_of_instances FROM study") == [(1, 1)]
     archive.close()
+
+
+def test_receiving_and_discarding_at_once_leaves_all_in_order(archive: Archive) -> None:
+    commits = archive.commits(MemoryStore())
+    failed: list[BaseException] = []
+    received = threading.Event()
+
+    def receive(turn: int) -> None:
+        try:
+            for number in range(40):
+                kind = ("CT", CT) if (number + turn) % 3 else ("MR", MR)
+                series = 1 + number % 4 if kind[0] == "CT" else 5 + turn
+                came = arrival(
+                    1 + number % 2, series, 100 * turn + number, Modality=kind[0], sop_class=kind[1]
+                )
+                assert commits.record(came).verdict is Verdict.STORED
+        except BaseException as error:
+            failed.append(error)
+
+    def remove() -> None:
+        try:
+            while not received.is_set():
+                for (row,) in rows(archive, "SELECT id FROM instance ORDER BY id DESC LIMIT 3"):
+                    with archive.begin() as tx, suppress(Busy):
+                        tx.discards.discard(row, "", "", NOW)
+                        tx.commit()
+        except BaseException as error:
+            failed.append(error)
+
+    receivers = [threading.Thread(target=receive, args=(turn,)) for turn in range(3)]
+    remover = threading.Thread(target=remove)
+    for thread in [*receivers, remover]:
+        thread.start()
+    for thread in receivers:
+        thread.join()
+    received.set()
+    remover.join()
+    assert failed == []
+    with archive.read() as tx:
+        assert list(tx.studies.miscounted()) == []
+    kept, gone = (rows(archive, f"SELECT count(*) FROM {table}")[0][0] for table in ("instance", "gone"))
+    assert kept + gone == 120
+    found = rows(archive, "SELECT id, modalities_in_study, sop_classes_in_study FROM study")
+    for number, modalities, classes in found:
+        within = f"FROM instance i JOIN series s ON s.id = i.series_row WHERE s.study_row = {number}"
+        assert modalities == "\\".join(
+            sorted({row[0] for row in rows(archive, f"SELECT s.modality {within}")})
+        )
+        assert classes == "\\".join(
+            sorted({row[0] for row in rows(archive, f"SELECT sop_class_uid {within}")})
+        )
