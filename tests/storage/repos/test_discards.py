@@ -265,9 +265,6 @@ def test_receiving_and_discarding_at_once_leaves_all_in_order(archive: Archive) 
     found = rows(archive, "SELECT id, modalities_in_study, sop_classes_in_study FROM study")
     for number, modalities, classes in found:
         within = f"FROM instance i JOIN series s ON s.id = i.series_row WHERE s.study_row = {number}"
-        assert modalities == "\\".join(
-            sorted({row[0] for row in rows(archive, f"SELECT s.modality {within}")})
-        )
-        assert classes == "\\".join(
-            sorted({row[0] for row in rows(archive, f"SELECT sop_class_uid {within}")})
-        )
+        there = rows(archive, f"SELECT s.modality, i.sop_class_uid {within}")
+        assert modalities == "\\".join(sorted({row[0] for row in there}))
+        assert classes == "\\".join(sorted({row[1] for row in there}))
