@@ -28,6 +28,7 @@ from rules.symbols import FIXED, On
 from rules.unknown import Unknown
 from rules.values import convert
 
+_OF_COPIES = "about copies that this node made, only rules are asked that look at origin.way or origin.path"
 _NO_PEERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -39,6 +40,7 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
     OUTSIDE_WINDOW = "outside window"  # it fired, and its actions wait for the window to open
     STOPPED = "stopped"  # a rule before it fired and let no other be asked
+    NOT_ASKED = "not asked"  # about a copy of ours, since its condition does not look at the origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Decision:
     Attributes
     ----------
     reason
-        Why it is unknown, by which rule it was stopped, until when it waits; else empty.
+        Why it is unknown or not asked, by which rule it was stopped, until when it waits; else empty.
     actions
         What it asks for, before the same of several rules is made one.
     dropped
@@ -145,9 +147,13 @@ def answer(
     decisions: list[Decision] = []
     origins: Origins | None = None
     stopped = ""
+    derived = row[compiled.way] == "derived"
     for one in compiled.rules[on]:
         if stopped:
             decisions.append(Decision(one.rule.name, Outcome.STOPPED, stopped))
+            continue
+        if derived and not one.of_copies:
+            decisions.append(Decision(one.rule.name, Outcome.NOT_ASKED, _OF_COPIES))
             continue
         truth = row[one.key]
         if truth is False:

@@ -28,6 +28,8 @@ from rules.window import Window
 ORIGIN = ("origin.way", "origin.path", "origin.calling_ae")
 """Facts that decisions look at whatever the conditions are: uploads, and loops."""
 
+_DERIVATION = frozenset(("origin.way", "origin.path"))
+
 FORMAT = 1
 """Of the plain data, to be raised when older data reads differently."""
 
@@ -121,6 +123,8 @@ class Compiled:
         Of the result of its condition in every row of the program.
     requires
         Likewise of what it requires.
+    of_copies
+        Its condition looks at where an instance comes from, so that it is asked about copies of ours too.
     """
 
     rule: Rule
@@ -128,6 +132,7 @@ class Compiled:
     shape: Shape
     key: int
     requires: tuple[int, ...]
+    of_copies: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,12 +205,14 @@ class RuleSet:
         found: dict[On, list[Compiled]] = {on: [] for on in On}
         for number, rule in enumerate(self.rules):
             try:
-                shape = shape_of(program, parse(rule.when))
+                condition = parse(rule.when)
+                shape = shape_of(program, condition)
                 required = tuple(closures.add(program, parse(text)) for text in rule.requires)
             except ConditionError as error:
                 problems.append(Problem(0, 0, f'rule "{rule.name}"', error.message, error.expected))
                 continue
-            found[rule.on].append(Compiled(rule, number, shape, shape.key, required))
+            of_copies = not _DERIVATION.isdisjoint(condition.symbols)
+            found[rule.on].append(Compiled(rule, number, shape, shape.key, required, of_copies))
         if problems:
             raise BadRules(problems)
         clock = {name: key for name, key in program.symbols.items() if name.startswith("time.")}

@@ -33,7 +33,7 @@ def explain(
         As `Decided.plain`, and in each decision ``when``, the condition as text, and ``trace``: a part of
         the condition with ``text``, ``result`` (true, false, None when unknown), ``reason`` when unknown,
         and either ``join`` with ``parts`` or ``values`` by symbol, None where a value is unknown.
-        A rule that was stopped has no trace.
+        A rule that was stopped or not asked has no trace.
     """
     on = On(on)
     compiled = ruleset.compiled
@@ -44,7 +44,7 @@ def explain(
     together = zip(compiled.rules[on], decided.decisions, data["decisions"], traces, strict=True)
     for one, decision, plain, found in together:
         plain["when"] = one.rule.when
-        if decision.outcome is not Outcome.STOPPED:
+        if decision.outcome not in (Outcome.STOPPED, Outcome.NOT_ASKED):
             plain["trace"] = found
     return data
 

@@ -145,7 +145,8 @@ def test_never_back_to_where_it_came_from():
     ],
 )
 def test_uploads_are_never_discarded(way, action):
-    (one,) = decide(RuleSet((rule("junk", "true", Discard("junk")),)), Facts(way), NOON).actions
+    everything = 'true or origin.way == "stow"'  # copies too
+    (one,) = decide(RuleSet((rule("junk", everything, Discard("junk")),)), Facts(way), NOON).actions
     assert one.action == action
 
 
@@ -214,3 +215,20 @@ def test_what_was_seen_is_enough_to_decide_again(rules, facts):
 def test_seen_is_what_conditions_use_and_no_more():
     rules = RuleSet((rule("a", "Rows > 5"),))
     assert decide(rules, Facts(CT), NOON).seen() == {k: CT[k] for k in CT if k != "Modality"}
+
+
+def test_about_a_copy_only_rules_are_asked_that_look_at_where_it_comes_from():
+    rules = RuleSet(
+        (
+            Rule("all CT", 'Modality == "CT"', (Route(("PACS",)),), stop=True),
+            Rule("copies", 'origin.way == "derived"', (Route(("RESEARCH",)),)),
+            Rule("by profile", '"deidentify:basic" in origin.path', (Tag("anonymous"),)),
+        )
+    )
+    origin = {"origin.way": "derived", "origin.path": ["SCANNER", "deidentify:basic"]}
+    decided = decide(rules, Facts({"Modality": "CT", **origin}), NOON)
+    assert [str(each.outcome) for each in decided.decisions] == ["not asked", "fired", "fired"]
+    assert "origin.way" in decided.decisions[0].reason
+    assert [each.action for each in decided.actions] == [Route(("RESEARCH",)), Tag("anonymous")]
+    received = decide(rules, Facts({"Modality": "CT", "origin.way": "dimse"}), NOON)
+    assert [str(each.outcome) for each in received.decisions] == ["fired", "stopped", "stopped"]
