@@ -3,7 +3,7 @@ from collections import Counter
 from itertools import count
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from storage.archive import Archive
@@ -162,9 +162,10 @@ def test_what_a_worker_asks_often_is_found_by_indexes(archive: Archive) -> None:
 _STEPS = st.lists(
     st.tuples(
         st.sampled_from((W1, W2)),
-        st.sampled_from(("take over", "claim", "deliver", "fail", "promote", "retry", "replay")),
+        st.sampled_from(("claim", "take over", "fail", "deliver", "promote", "retry", "replay")),
         st.integers(0, 3),
     ),
+    min_size=4,
     max_size=24,
 )
 
@@ -242,13 +243,16 @@ class _Play:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=_STEPS)
+@example(steps=[(W2, "take over", 0), (W2, "claim", 3)])
+@example(steps=[(W2, "take over", 0), (W1, "deliver", 1), (W2, "claim", 3), (W2, "deliver", 3)])
+@example(steps=[(W1, "fail", 3), (W1, "promote", 0), (W1, "claim", 3), (W1, "deliver", 0), (W1, "replay", 0)])
 def test_nothing_is_lost_and_every_sending_is_told(
     archive: Archive, places: list[Place], steps: list[tuple[str, str, int]]
 ) -> None:
     """Whatever two workers do and however late, all arrives, and each time that it did is told once."""
     play = _Play(archive)
     numbers = queue(archive, places, play.name)
-    for worker, what, number in steps:
+    for worker, what, number in [(W1, "take over", 0), (W1, "claim", 3), *steps]:
         play.step(worker, what, number)
     play.settle()
     play.check(numbers)
