@@ -46,6 +46,11 @@ class Dispatcher:
         self._ending: dict[str, Courier] = {}
         self._postbook = Postbook(node.archive)
 
+    @property
+    def held(self) -> frozenset[str]:
+        """Names of the destinations that it delivers to."""
+        return frozenset(self._couriers)
+
     def look(self) -> float:
         """See what is to be done, and have it done; return the seconds until it wants to be called again.
 
@@ -96,8 +101,7 @@ class Dispatcher:
             held = tx.destinations.renew(self._name, clock.now() + self._lease)
             tx.commit()
         self._heard = now
-        for name in [name for name in self._couriers if name not in held]:
-            _log.error("destination.lost", destination=name)
+        for name in self.held - held:
             self._lose(name)
 
     def _update(self) -> None:
@@ -108,6 +112,9 @@ class Dispatcher:
             for destination in tx.destinations.list():
                 courier = self._couriers.get(destination.name)
                 if courier is None:
+                    continue
+                if destination.worker != self._name:
+                    self._lose(destination.name)
                     continue
                 courier.update(destination)
                 if courier.idle_for() <= 0 or tx.deliveries.waiting(destination.id):
@@ -130,7 +137,7 @@ class Dispatcher:
 
     def _lose(self, name: str) -> None:
         """End a courier whose destination another worker may hold; what it still says is recorded as late."""
-        _log.warning("destination.lease_over", destination=name)
+        _log.error("destination.lost", destination=name)
         self._end(name)
 
     def _release(self, name: str) -> None:

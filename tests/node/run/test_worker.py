@@ -19,9 +19,13 @@ from node.jobs.task import Hopeless, Stopped, Task
 from node.root import Node
 from node.run.worker import Worker
 from storage.errors import Unavailable
+from storage.records.deliveries import DeliveryState
 from storage.records.jobs import Job, JobState
+from tests.support.delivering import Sender
+from tests.support.faulty import faulty
 from tests.support.node import write_config
 from tests.support.opened import enqueue, job_of
+from tests.support.samples import ct
 
 T = TypeVar("T")
 
@@ -267,3 +271,15 @@ def test_connections_that_are_cut_cost_no_job(tmp_path: Path, postgres_url: str)
             number = patiently(partial(enqueue, node, "a"))
             assert patiently(partial(ended, node, number)).state is JobState.DONE
     assert len(set(done)) == 3
+
+
+def test_what_is_queued_is_delivered_beside_the_jobs(node: Node):
+    sender = Sender(node)
+    with faulty() as peer:
+        sender.peer("pacs", peer.port)
+        with working(node, {"a": Kind(lambda _: None)}):
+            sender.queue("pacs", sender.keep(ct(1), ct(2)))
+            sender.wait("pacs", DeliveryState.DELIVERED)
+            assert ended(node, enqueue(node, "a")).state is JobState.DONE
+        assert sender.destination("pacs").worker == ""
+    assert peer.released == 1
