@@ -60,4 +60,5 @@ def save(tx: Transaction, rulings: Sequence[Ruling], found: Orders, at: datetime
     for assignment in found.assignments:
         tx.assignments.add(assignment)
     for hold in found.holds:
-        tx.holds.add(hold)
+        if tx.holds.add(hold):  # what other rules queued before waits for the person too
+            tx.withheld.withhold(hold)

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, literal_column, select, update
 
 from storage.records.deliveries import DeliveryState
+from storage.records.jobs import JobState
+from storage.records.rulings import Held
 from storage.records.schema import indexable
-from storage.records.tables import delivery, job
+from storage.records.tables import delivery, instance, job, series
 from storage.repos.attempts import in_state
 
 _HELD_DELIVERY = in_state(DeliveryState.HELD)
 _HELD_JOB = job.c.state == literal_column("'held'")
+_QUEUED_JOB = job.c.state == literal_column("'queued'")
+_WITHHELD = ("deidentify", "infer", "discard")
+"""Kinds of job that a hold holds back (`rules.planning.WITHHELD`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,46 @@ class WithheldRepo:
             for row in self._connection.execute(query)
             if isinstance(row.payload.get("row"), int) and indexable(row.error) == reason
         ]
+
+    def withhold(self, hold: Held) -> int:
+        """Hold what was queued before `hold` was made, and has not begun; return how much that is."""
+        within = [delivery.c.study_row == hold.study_row]
+        if hold.level != "study":
+            within.append(delivery.c[f"{hold.level}_row"] == hold.row)
+        open_ = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.WAITING))
+        deliveries = self._connection.execute(
+            update(delivery)
+            .where(*within, open_)
+            .values(state=DeliveryState.HELD, words=hold.reason, due=None)
+        )
+        numbers = self._queued_jobs(hold)
+        if numbers:
+            self._connection.execute(
+                update(job)
+                .where(job.c.id.in_(numbers), _QUEUED_JOB)
+                .values(state=JobState.HELD, error=hold.reason)
+            )
+        return deliveries.rowcount + len(numbers)
+
+    def _queued_jobs(self, hold: Held) -> list[int]:
+        """Return the jobs that rules queued about something in what `hold` is on."""
+        query = select(job.c.id, job.c.payload).where(_QUEUED_JOB, job.c.kind.in_(_WITHHELD))
+        about = {
+            row.id: (row.payload.get("level", "instance"), row.payload.get("row"))
+            for row in self._connection.execute(query)
+        }
+        within = self._within(hold) if about else set()
+        return [number for number, what in about.items() if what in within]
+
+    def _within(self, hold: Held) -> set[tuple[str, int]]:
+        """Return level and row of all that a hold is on."""
+        query = select(instance.c.id, series.c.id, series.c.study_row).join_from(instance, series)
+        columns = {"instance": instance.c.id, "series": series.c.id, "study": series.c.study_row}
+        rows = self._connection.execute(query.where(columns[hold.level] == hold.row)).all()
+        found = {("instance", row[0]) for row in rows}
+        if hold.level != "instance":
+            found |= {("series", row[1]) for row in rows}
+        return found | {(hold.level, hold.row)}
 
     def say_of_deliveries(self, ids: Sequence[int], words: str) -> None:
         """Give held deliveries another reason."""

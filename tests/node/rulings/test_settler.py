@@ -197,3 +197,23 @@ def test_the_shadow_settles_without_acting(ruled: Ruled):
     (why,) = ruled.rulings("study", ruled.study_row(STUDY))
     assert why.role is Role.SHADOW
     assert ruled.deliveries() == []
+
+
+def test_a_hold_on_the_study_takes_back_what_was_queued_before(ruled: Ruled):
+    ruled.apply(
+        """
+[[rule]]
+name = "at once"
+when = "true"
+then = [{ action = "route", to = "PACS" }]
+[[rule]]
+name = "look at mixed studies"
+on = "study"
+when = '"MR" in study.modalities'
+then = [{ action = "hold", reason = "mixed" }]
+"""
+    )
+    ruled.send(ct(1), mr(1))
+    assert {each.state for each in ruled.deliveries()} == {DeliveryState.QUEUED}
+    settle(ruled)
+    assert {(each.state, each.words) for each in ruled.deliveries()} == {(DeliveryState.HELD, "mixed")}

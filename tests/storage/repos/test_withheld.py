@@ -1,6 +1,9 @@
+import pytest
+
 from storage.archive import Archive
 from storage.records.jobs import JobState, NewJob
-from tests.support.deliveries import NOW, get, instances, queue
+from storage.records.rulings import Held
+from tests.support.deliveries import NOW, W1, get, instances, lease, queue
 
 
 def test_held_deliveries_of_a_study_and_why(archive: Archive) -> None:
@@ -48,3 +51,35 @@ def test_held_jobs_and_what_they_are_about(archive: Archive) -> None:
         job = tx.jobs.get(one.id)
         assert job is not None
         assert (job.state, job.error) == (JobState.HELD, "another")
+
+
+@pytest.mark.parametrize(("level", "held"), [("instance", 1), ("series", 2), ("study", 3)])
+def test_a_hold_takes_back_what_is_queued_and_has_not_begun(archive: Archive, level: str, held: int) -> None:
+    first, second = instances(archive, each=2)
+    third = instances(archive, series=2)[0]
+    other = instances(archive, study=2)[0]
+    queue(archive, [first, second, third, other])
+    row = {"instance": first.instance_row, "series": first.series_row, "study": first.study_row}[level]
+    hold = Held(level, row, first.study_row, "look", "a rule", NOW)
+    about = [("instance", first.instance_row), ("series", first.series_row), ("study", first.study_row)]
+    with archive.begin() as tx:
+        for what, number in about:
+            tx.jobs.enqueue(NewJob("infer", {"level": what, "row": number}), NOW)
+        tx.jobs.enqueue(NewJob("discard", {"row": other.instance_row}), NOW)
+        tx.jobs.enqueue(NewJob("scrub"), NOW)
+        assert tx.withheld.withhold(hold) == 2 * held
+        assert tx.withheld.withhold(hold) == 0
+        tx.commit()
+    with archive.begin() as tx:
+        found = tx.withheld.deliveries(first.study_row, "look")
+        assert len(found) == held
+        assert {each.level for each in tx.withheld.jobs("look")} == {what for what, _ in about[:held]}
+
+
+def test_what_is_on_its_way_is_not_taken_back(archive: Archive) -> None:
+    (place,) = instances(archive)
+    queue(archive, [place])
+    home = lease(archive)
+    with archive.begin() as tx:
+        assert tx.deliveries.claim(home.id, W1, NOW, 10, ())
+        assert tx.withheld.withhold(Held("study", place.study_row, place.study_row, "look", "r", NOW)) == 0
