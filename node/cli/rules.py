@@ -7,6 +7,7 @@ import click
 
 from node.cli.options import config_option, json_option
 from node.cli.output import Output
+from node.cli.rerun import run_
 from node.cli.rulefiles import author, placed, read, refuse
 from node.cli.session import opened
 from node.cli.telling import action_words, counted, indented, moment
@@ -36,6 +37,7 @@ def rules() -> None:
 
 
 rules.add_command(try_)
+rules.add_command(run_)
 
 
 @rules.command()
