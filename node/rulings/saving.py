@@ -38,12 +38,11 @@ def open_holds(tx: Transaction, places: Sequence[Place]) -> dict[int, str]:
     by_study: dict[int, list[Place]] = {}
     for place in places:
         by_study.setdefault(place.study_row, []).append(place)
-    for study_row, within in by_study.items():
-        for hold in tx.holds.open_for(study_row):
-            for place in within:
-                rows = {"instance": place.instance_row, "series": place.series_row, "study": study_row}
-                if rows[hold.level] == hold.row:
-                    found.setdefault(place.instance_row, hold.reason)
+    for hold in tx.holds.open_for(*by_study):
+        for place in by_study[hold.study_row]:
+            rows = {"instance": place.instance_row, "series": place.series_row, "study": place.study_row}
+            if rows[hold.level] == hold.row:
+                found.setdefault(place.instance_row, hold.reason)
     return found
 
 
@@ -55,10 +54,8 @@ def save(tx: Transaction, rulings: Sequence[Ruling], found: Orders, at: datetime
         tx.deliveries.add(found.deliveries)
     for job in found.jobs:
         tx.jobs.enqueue(job, at)
-    for label in found.labels:
-        tx.labels.add(label)
-    for assignment in found.assignments:
-        tx.assignments.add(assignment)
+    tx.labels.add(*found.labels)
+    tx.assignments.add(*found.assignments)
     for hold in found.holds:
         if tx.holds.add(hold):  # what other rules queued before waits for the person too
             tx.withheld.withhold(hold)
