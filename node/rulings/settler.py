@@ -14,7 +14,7 @@ from node.rulings.book import Book
 from node.rulings.settlement import Settlement
 from storage.archive import Archive
 from storage.blobs.protocol import BlobStore
-from storage.errors import StorageError
+from storage.engine import Busy
 from storage.records.rulings import Settling
 
 _AT_ONCE = 16
@@ -43,7 +43,7 @@ class Settler:
 
         Raises
         ------
-        StorageError
+        storage.errors.StorageError
             The archive does not answer. Nothing is lost by that.
         """
         with self._archive.read() as tx:
@@ -62,11 +62,13 @@ class Settler:
     def _settle(self, settling: Settling) -> None:
         try:
             self._try(settling)
-        except StorageError:
-            raise
+        except Busy:
+            raise  # it is this one's turn again at once
         except Exception as error:
+            # It must neither stop the others nor be forgotten. When it is the database that is away, this
+            # raises; else it may be a single file that cannot be read.
+            self._postpone(settling)
             report("study.not_settled", error, study_row=str(settling.study_row))
-            self._postpone(settling)  # it must neither stop the others nor be forgotten
 
     def _try(self, settling: Settling) -> None:
         settlement = Settlement(self._archive, self._blobs, self._book, settling)

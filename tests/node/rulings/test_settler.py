@@ -190,6 +190,32 @@ def test_a_study_that_cannot_be_asked_about_does_not_stop_the_others(
         assert tx.settling.get(bad).due > clock.now()
 
 
+def test_a_file_that_cannot_be_read_does_not_stop_the_other_studies(ruled: Ruled, tmp_path: Path):
+    ruled.apply(
+        """
+[[rule]]
+name = "one scanner"
+on = "study"
+when = 'DeviceSerialNumber == "B60f"'
+then = [{ action = "route", to = "PACS" }]
+"""
+    )
+    ruled.send(ct(1, DeviceSerialNumber="B60f"), ct(1, study=2, DeviceSerialNumber="B60f"))
+    with ruled.archive.read() as tx:
+        first = tx.subjects.by_uid(f"{STUDY}.1.1")
+    file = tmp_path / "blobs" / first.blob.key
+    content = file.read_bytes()
+    file.unlink()
+    file.mkdir()  # it opens, and every read of it fails, as of a bad sector
+    time.sleep(0.1)
+    ruled.settler.look()
+    assert [each.sop_instance_uid for each in ruled.deliveries()] == [f"{ROOT}.2.1.1"]
+    with ruled.archive.read() as tx:
+        assert tx.settling.get(first.place.study_row).due > clock.now()
+    file.rmdir()
+    file.write_bytes(content)
+
+
 def test_the_shadow_settles_without_acting(ruled: Ruled):
     ruled.apply(ROUTE_STUDY, Role.SHADOW)
     ruled.send(ct(1))
