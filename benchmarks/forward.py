@@ -3,9 +3,10 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from benchmarks import peers
+from benchmarks import peers, waking
 from benchmarks.bench_rules import NOON, facts, microseconds, rules
 from benchmarks.data import write_load
 from benchmarks.ingest import Load, send
@@ -59,16 +60,47 @@ def measure(folder: Path, share: int) -> list[Table]:
                     whole = _delivered(sink.folder, count, began)
                     late.put(name, load.name, max(whole - taken, 0.001))
                     rate.put(name, load.name, count / whole)
-    return [late, rate, *costs(folder / "costs", share)]
+    waking_up = waking.measure(folder / "waking", share)
+    return [late, rate, beside_a_dead_one(folder / "dead", share), waking_up, *costs(folder / "costs", share)]
 
 
-def _delivered(folder: Path, count: int, began: float) -> float:
+def _delivered(folder: Path, count: int, began: float, pause: float = 0.005) -> float:
     """Return the seconds since `began` until the peer has `count` whole files."""
     while time.perf_counter() - began < _PATIENCE:
         if sum(1 for path in folder.iterdir() if path.name.startswith("CT.")) >= count:
             return time.perf_counter() - began
-        time.sleep(0.005)
+        time.sleep(pause)
     raise RuntimeError(f"{count} instances were not delivered within {_PATIENCE:.0f} s")
+
+
+def beside_a_dead_one(folder: Path, share: int) -> Table:
+    """Rates to two destinations, alone and beside a third at which nobody listens."""
+    count = max(2000 // share, 40)
+    load = Load("39 KB", write_load(folder / "load", 20, count // 20, 138, 1), count // 20 * 20)
+    rate = Table("Deliver to two: from the first one sent to the last one delivered", "instances/s")
+    for name, dead in (("isocentre", 0), ("isocentre, a third destination is dead", peers.free_port())):
+        with contextlib.ExitStack() as stack:
+            place = folder / ("dead" if dead else "alone")
+            sinks = {
+                to: stack.enter_context(peers.storescp(place / to, True, "BENCHDEST"))
+                for to in ("first", "second")
+            }
+            ports = {to: sink.port for to, sink in sinks.items()} | ({"third": dead} if dead else {})
+            names = ", ".join(f'"{to}"' for to in ports)
+            rules = ROUTE.replace('"benchdest"', f"[{names}]")
+            node = stack.enter_context(
+                peers.isocentre(place / "node", command="serve", rules=rules, others=ports)
+            )
+            began = time.perf_counter()
+            send(load, node, True)
+            with ThreadPoolExecutor() as waiting:
+                ends = {
+                    to: waiting.submit(_delivered, sink.folder, load.count, began, 0.05)
+                    for to, sink in sinks.items()
+                }
+            for to, end in ends.items():
+                rate.put(name, to, load.count / end.result())
+    return rate
 
 
 def costs(folder: Path, share: int) -> list[Table]:

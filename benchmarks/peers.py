@@ -12,9 +12,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -124,6 +125,8 @@ def isocentre(
     processes: int = 1,
     command: str = "scp",
     rules: str = "",
+    others: Mapping[str, int] = MappingProxyType({}),
+    **tables: dict[str, object],
 ) -> Iterator[Peer]:
     """This node, durable as it always is: its receiver, or all of it with the command ``serve``.
 
@@ -133,6 +136,10 @@ def isocentre(
         Port of a peer benchdest, AE title BENCHDEST.
     rules
         A rule file to apply first.
+    others
+        Names and ports of further peers of the same AE title.
+    tables
+        Of the configuration, to be set otherwise than they are by default.
     """
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
@@ -150,14 +157,16 @@ def isocentre(
                     "max_answers": 0,
                 },
                 "console": {"port": free_port()},
+                **tables,
             }
         )
     )
     own = str(Path(sys.executable).with_name("isocentre"))
     with_config = ["--config", str(config)]
-    if destination:
-        add = [own, "peer", "add", "benchdest", "--ae-title", "BENCHDEST", "--host", "127.0.0.1"]
-        subprocess.run([*add, "--port", str(destination), *with_config], check=True, capture_output=True)
+    destinations = ({"benchdest": destination} if destination else {}) | dict(others)
+    for peer_name, number in destinations.items():
+        add = [own, "peer", "add", peer_name, "--ae-title", "BENCHDEST", "--host", "127.0.0.1"]
+        subprocess.run([*add, "--port", str(number), *with_config], check=True, capture_output=True)
     if rules:
         (folder / "rules.toml").write_text(rules)
         apply = [own, "rules", "apply", str(folder / "rules.toml"), *with_config]
