@@ -5,7 +5,7 @@ parcels in their hands, which are filled again while there is still something in
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,7 +27,7 @@ _GATHER = 64  # results that are recorded at once
 _PACE = 0.03  # seconds between two looks into a queue that had not much
 _ROUNDS = 8  # series for each lane in one transaction
 _COMMITMENT_AFTER = timedelta(seconds=10)
-_DIVERT_EVERY = 0.5  # seconds
+_DIVERT_EVERY = 0.5  # seconds at least, however much arrives for what is down
 
 _log = structlog.get_logger()
 
@@ -46,15 +46,19 @@ class Hand:
         Whether the lane takes more.
     seen
         State of `Clerk.news` when there was nothing else for it.
+    turn
+        Another one each time that it is emptied: what was taken for it before would come out of order.
     """
 
     parcels: deque[Parcel] = field(default_factory=deque)
     on_way: bool = False
     wants: bool = False
     seen: int = -1
+    turn: int = 0
 
     def clear(self) -> list[Parcel]:
         """Take away, and return, all that is not being sent."""
+        self.turn += 1
         kept = self.parcels.popleft() if self.on_way else None
         rest = list(self.parcels)
         self.parcels.clear()
@@ -90,6 +94,7 @@ class Clerk:
         self._since = 0.0
         self._trouble: tuple[Breaker, str] | None = None
         self._divert_at: float | None = None
+        self._diverted_at = 0.0
         self._due: datetime | None = None
         self._not_before = 0.0
         self._doubtful = False
@@ -126,7 +131,7 @@ class Clerk:
     def divert(self) -> None:
         """Have what has an alternate given to that; with the lock held."""
         if self._divert_at is None:
-            self._divert_at = clock.monotonic()
+            self._divert_at = max(clock.monotonic(), self._diverted_at + _DIVERT_EVERY)
             self._ring()
 
     def look_again(self) -> None:
@@ -190,6 +195,7 @@ class Clerk:
             self._writing = True
             results, trouble, news = list(self._results), self._trouble, self.news
             hungry = [hand for hand in self.hands if self._is_hungry(hand)]
+            turns = {hand: hand.turn for hand in hungry}
             diverting = self._divert_at is not None and self._divert_at <= clock.monotonic()
             if self._doubtful:
                 self._find_strays(tx)
@@ -199,7 +205,8 @@ class Clerk:
         if diverting:
             tx.deliveries.divert(self.destination.id, now)
         claimed, drained, due = self._claim(tx, hungry, now) if hungry else ({}, set(), None)
-        return partial(self._saved, len(results), trouble, diverting, news, claimed, drained, due)
+        taken = _Taken(news, turns, claimed, drained, due)
+        return partial(self._saved, len(results), trouble, diverting, taken)
 
     def _find_strays(self, tx: Transaction) -> None:
         """Return what a claim took of which nobody could know whether it was saved."""
@@ -268,14 +275,7 @@ class Clerk:
         return busy
 
     def _saved(
-        self,
-        recorded: int,
-        trouble: tuple[Breaker, str] | None,
-        diverted: bool,
-        news: int,
-        claimed: dict[Hand, list[Parcel]],
-        drained: set[Hand],
-        due: datetime | None,
+        self, recorded: int, trouble: tuple[Breaker, str] | None, diverted: bool, taken: "_Taken"
     ) -> None:
         with self._lock:
             self._writing = self._doubtful = False
@@ -284,22 +284,45 @@ class Clerk:
             if self._trouble is trouble:
                 self._trouble = None
             if diverted:
-                self._divert_at = None
-            if claimed:
-                self._hand_out(news, claimed, drained)
+                self._divert_at, self._diverted_at = None, clock.monotonic()
+            if taken.parcels:
+                self._hand_out(taken)
                 later = [each.due for each in self._results if each.due is not None]
-                self._due = min((moment for moment in (due, *later) if moment is not None), default=None)
+                dues = [moment for moment in (taken.due, *later) if moment is not None]
+                self._due = min(dues, default=None)
             self._lock.notify_all()
 
-    def _hand_out(self, news: int, claimed: dict[Hand, list[Parcel]], drained: set[Hand]) -> None:
+    def _hand_out(self, taken: "_Taken") -> None:
         now = clock.monotonic()
-        for hand, parcels in claimed.items():
-            if hand in drained:
-                hand.seen = news
+        for hand, parcels in taken.parcels.items():
+            if hand in taken.drained:
+                hand.seen = taken.news
                 self._not_before = now + _PACE
-            if self.closing or not hand.wants or hand not in self.hands:
-                self.give_back(parcels)  # it was called away meanwhile
+            away = self.closing or not hand.wants or hand not in self.hands
+            if away or hand.turn != taken.turns[hand]:
+                self.give_back(parcels)
             else:
                 hand.parcels.extend(parcels)
             if parcels:
                 self.active_at = now
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What one transaction took from the queue.
+
+    Attributes
+    ----------
+    news, turns
+        Of the clerk and of the hands, before.
+    drained
+        Hands for which there is nothing more.
+    due
+        When something that waits is due.
+    """
+
+    news: int
+    turns: Mapping[Hand, int]
+    parcels: Mapping[Hand, Sequence[Parcel]]
+    drained: Collection[Hand]
+    due: datetime | None

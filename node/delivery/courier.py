@@ -4,6 +4,7 @@ It knows how the destination does, and what that means for what waits. `node.del
 `node.delivery.clerk` the records.
 """
 
+import math
 import random
 import threading
 from collections.abc import Sequence
@@ -57,6 +58,7 @@ class Courier:
         self._suspects = Suspects()
         self._kinds: dict[tuple[str, str], None] = {}  # that were ever sent, to be proposed again
         self._retry_at = 0.0
+        self._ours_until = math.inf
         self._failed_at = clock.now()
         self._stopping = False
         self._lanes: list[Lane] = []
@@ -72,6 +74,12 @@ class Courier:
     def preferred(self) -> Sequence[str]:
         """Transfer syntaxes that it is to get before the stored one."""
         return self._destination.syntaxes
+
+    def keep(self, until: float) -> None:
+        """Know that the destination is ours until this moment of the monotonic clock."""
+        with self._lock:
+            self._ours_until = until
+            self._lock.notify_all()
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -153,9 +161,11 @@ class Courier:
         return self._destination.associations or self._config.associations
 
     def _waits(self, *, first: bool) -> float:
-        now = clock.now().astimezone()
-        shut = gate.waits(self._destination, self._breaker, now, first=first)
-        return max(shut, self._retry_at - clock.monotonic(), 0.0)
+        shut = gate.waits(self._destination, self._breaker, clock.now().astimezone(), first=first)
+        now = clock.monotonic()
+        if now > self._ours_until:  # another worker may deliver there, and nobody has told us
+            return max(shut, _PATIENT)
+        return max(shut, self._retry_at - now, 0.0)
 
     # What lanes ask; see `node.delivery.lane.Chief`.
 
@@ -355,7 +365,8 @@ class Courier:
     def _tell(self, result: Result) -> None:
         if result.state in (DeliveryState.DELIVERED, DeliveryState.QUEUED):
             return
-        _log.warning(
+        tell = _log.error if result.state is DeliveryState.DEAD else _log.info
+        tell(
             f"delivery.{result.state.value}",
             destination=self.name,
             sop_instance_uid=result.parcel.sop_instance_uid,

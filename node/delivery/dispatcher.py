@@ -101,6 +101,8 @@ class Dispatcher:
             held = tx.destinations.renew(self._name, clock.now() + self._lease)
             tx.commit()
         self._heard = now
+        for courier in self._couriers.values():
+            courier.keep(now + self._lease.total_seconds())
         for name in self.held - held:
             self._lose(name)
 
@@ -160,7 +162,7 @@ class Dispatcher:
         return sleep
 
     def _lease_some(self) -> bool:
-        now = clock.now()
+        now, until = clock.now(), clock.monotonic() + self._lease.total_seconds()
         with self._node.archive.begin() as tx:
             taken = tx.destinations.lease(self._name, now, now + self._lease, _AT_ONCE)
             for destination in taken:
@@ -169,14 +171,15 @@ class Dispatcher:
                     _log.error("delivery.recovered", destination=destination.name, instances=lost)
             tx.commit()
         for destination in taken:
-            self._start(destination)
+            self._start(destination, until)
         return bool(taken)
 
-    def _start(self, destination: Destination) -> None:
+    def _start(self, destination: Destination, until: float) -> None:
         if destination.name in self._ending:  # it was lost and came back before its courier had ended
             _log.warning("destination.still_ending", destination=destination.name)
             return
         _log.info("destination.taken", destination=destination.name)
         courier = Courier(self._node, destination, self._name, self._postbook)
         self._couriers[destination.name] = courier
+        courier.keep(until)
         courier.start()

@@ -171,6 +171,6 @@ class Lane:
         return self._preferred == self._chief.preferred and (fresh or line.usable)
 
     def _release(self) -> None:
-        line, self._line = self._line, None
-        if line is not None:
-            line.release()
+        if self._line is not None:
+            self._line.release()
+            self._line = None

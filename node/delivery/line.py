@@ -23,6 +23,8 @@ from storage.records.deliveries import Parcel
 from storage.records.network import Peer
 from storage.records.objects import StoredInstance
 
+_RELEASE_SECONDS = 5.0  # for the answer to a release; all has been delivered, whatever it is
+
 
 @dataclass(frozen=True, slots=True)
 class Sent:
@@ -157,6 +159,8 @@ class Line:
     def release(self) -> None:
         """End in good order, or at once where that is not possible; harmless when it has ended."""
         if self.usable:
+            link = self._association.channel.link
+            link.idle_timeout = min(link.idle_timeout, _RELEASE_SECONDS)
             self._association.release()
         else:
             self._association.abort()

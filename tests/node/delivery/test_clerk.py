@@ -154,6 +154,23 @@ def test_what_comes_for_a_lane_that_was_called_away_goes_back(sender: Sender, ui
     assert office.clerk.settled
 
 
+def test_what_was_taken_for_a_hand_that_was_emptied_meanwhile_goes_back_so_that_the_order_is_kept(
+    sender: Sender, uids: list[str]
+) -> None:
+    office = Office(sender, batch=6)
+    office.write()
+    while len(office.hand.parcels) > 2:
+        office.end()
+    with sender.node.archive.begin() as tx:
+        done = office.clerk.write(tx)
+        tx.commit()
+    office.clerk.give_back(office.hand.clear())  # its association broke while that was on its way
+    done()
+    assert uids_in(office.hand) == []
+    office.write()
+    assert uids_in(office.hand) == uids[4:10]
+
+
 def test_what_waits_is_looked_for_when_it_is_due(sender: Sender, uids: list[str]) -> None:
     office = Office(sender)
     office.write()

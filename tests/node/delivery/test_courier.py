@@ -2,10 +2,13 @@
 
 import hashlib
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from node.core import clock
+from node.delivery.courier import Courier
+from node.delivery.postbook import Postbook
 from storage.records.deliveries import DeliveryState
 from tests.support.delivering import Sender, until
 from tests.support.faulty import Act, Fault, faulty
@@ -376,6 +379,28 @@ def test_what_has_an_alternate_goes_there_while_it_is_down(start_sender: Start):
         assert numbers(peer.stored) == [1, 2]
     assert sender.states("main")[uids[2]] == "queued"
     assert all(each.instead_of for each in found.values())
+
+
+def test_nothing_is_sent_once_the_lease_has_run_out_even_if_nobody_says_so(sender: Sender):
+    uids = sender.keep(ct(1), ct(2))
+    now = clock.now()
+    with faulty() as peer:
+        sender.peer("pacs", peer.port)
+        sender.queue("pacs", uids)
+        with sender.node.archive.begin() as tx:
+            (home,) = tx.destinations.lease("w", now, now + timedelta(hours=1), 1)
+            tx.commit()
+        postbook = Postbook(sender.node.archive)
+        courier = Courier(sender.node, home, "w", postbook)
+        courier.keep(clock.monotonic() - 1)
+        courier.start()
+        assert courier.idle_for() == 0.0
+        assert peer.requests == []
+        courier.keep(clock.monotonic() + 3600)
+        sender.wait("pacs", DELIVERED)
+        courier.stop()
+        assert courier.settle(60)
+        postbook.stop()
 
 
 def test_a_pause_is_noticed_at_once_and_its_end_too(sender: Sender):
