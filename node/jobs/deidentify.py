@@ -20,7 +20,7 @@ from node.jobs.task import Hopeless, Task
 from node.services.deidentifying import Refused, copy, copy_uid, is_copy, key_of
 from rules.deid.profiles import PROFILES
 from storage.records.deliveries import NewDelivery
-from storage.records.jobs import NewJob, Priority
+from storage.records.jobs import NewJob, Priority, about
 from storage.records.rulings import Label
 from storage.records.subjects import Subject
 from storage.records.trail import Event
@@ -142,7 +142,7 @@ def _order(tx: Transaction, wish: Wish, made: Subject, to: Sequence[str]) -> Non
         tx.labels.add(Label("instance", place.instance_row, place.study_row, KEPT, author, now))
         return
     payload = {"row": place.instance_row, "reason": PASSING, "rules": list(wish.rules), "unless": KEPT}
-    tx.jobs.enqueue(NewJob("discard", payload, dedupe=f"discard:{place.instance_row}"), now)
+    tx.jobs.enqueue(NewJob("discard", payload, dedupe=about("discard", "instance", place.instance_row)), now)
 
 
 def _tell(task: Task, wish: Wish, source: Subject, words: str) -> None:

@@ -17,6 +17,7 @@ from rules.planning import Planned
 from storage.records.arrival import Place
 from storage.records.deliveries import NewDelivery
 from storage.records.jobs import NewJob
+from storage.records.jobs import about as about_
 from storage.records.rulings import Assignment, Held, Label
 
 
@@ -130,7 +131,7 @@ def _job(kind: str, what: str, payload: dict[str, Any], planned: Planned, about:
     held = planned.held or _held_of(about)
     # Two that wait for different things are two: the one that goes first may not be all that is asked for.
     until = str(int(planned.not_before.timestamp())) if planned.not_before else ""
-    dedupe = f"{kind}:{what}:{about.level}:{about.row}:{about.generation}:{until}:{held}"
+    dedupe = about_(kind, about.level, about.row) + f"{what}:{about.generation}:{until}:{held}"
     return NewJob(
         kind,
         payload | place,
@@ -146,7 +147,7 @@ def _discard(content: Content, reason: str, planned: Planned, about: About) -> N
     return NewJob(
         "discard",
         {"row": row, "reason": reason, "rules": list(planned.rules)},
-        dedupe=f"discard:{row}",
+        dedupe=about_("discard", "instance", row),
         priority=planned.priority,
         run_after=planned.not_before,
         held=planned.held or about.held.get(row, ""),

@@ -52,6 +52,7 @@ job = Table(
     _index("uq_job_open", "dedupe", where=OPEN, unique=True),
     _index("ix_job_ended", "state", "finished_at", where="finished_at IS NOT NULL"),
     _index("ix_job_held", "id", where="state = 'held'"),
+    _index("ix_job_about", "dedupe", where="dedupe <> ''"),
 )
 
 bookmark = Table(
@@ -63,6 +64,11 @@ bookmark = Table(
     Column("updated_at", Moment, nullable=False),
     UniqueConstraint("name"),
 )
+
+
+def about(kind: str, level: str, row: int) -> str:
+    """Return what `NewJob.dedupe` begins with of a job about an instance, series or study."""
+    return f"{kind}:{level}:{row}:"
 
 
 class JobState(StrEnum):
@@ -96,6 +102,7 @@ class NewJob:
         What that needs to know. No patient data: jobs are shown to people who may not see it.
     dedupe
         While a job with this text is held, queued or running, another one is not taken; empty: always taken.
+        It begins with `about` when the job is about an instance, series or study.
     run_after
         Not before this moment; None: at once.
     max_failures

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from storage.records.arrival import Origin, Verdict
 from storage.records.jobs import Job, JobState
 from storage.records.rulings import Gone, Held, Role, Ruling
-from storage.records.tables import arrival, decision, gone, hold, instance, job, quarantine, series
+from storage.records.tables import arrival, decision, gone, hold, instance, quarantine, series
+from storage.repos.about import jobs_about
 from storage.repos.rows import origin_of
 
 _ABOUT = ("deidentify", "infer", "discard")
@@ -145,13 +146,9 @@ class InquiryRepo:
 
     def jobs_about(self, level: str, row: int, limit: int = 100) -> list[Job]:
         """Return the latest jobs that rules had done about an instance, series or study, oldest first."""
-        # So `node.rulings.orders` names what is open of a kind.
-        mine: ColumnElement[bool] = job.c.dedupe.like(f"%:{level}:{row}:%")
-        if level == "instance":
-            mine = or_(mine, job.c.dedupe == f"discard:{row}")
-        query = select(job).where(job.c.kind.in_(_ABOUT), mine).order_by(job.c.id.desc()).limit(limit)
-        rows = self._connection.execute(query).mappings().all()
-        return [Job(**{**each, "state": JobState(each["state"])}) for each in reversed(rows)]
+        rows = jobs_about(self._connection, _ABOUT, [(level, row)])
+        found = [Job(**{**each, "state": JobState(each["state"])}) for each in rows]
+        return sorted(found, key=lambda each: each.id)[-limit:]
 
 
 def _labelled(table: Any, name: str) -> list[Any]:

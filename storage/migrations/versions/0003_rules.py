@@ -41,6 +41,7 @@ def _jobs() -> None:
     op.drop_index("uq_job_open", "job")
     _partial("uq_job_open", "job", ["dedupe"], OPEN, unique=True)
     _partial("ix_job_held", "job", ["id"], "state = 'held'")
+    _partial("ix_job_about", "job", ["dedupe"], "dedupe <> ''")
 
 
 def _ruleset() -> None:

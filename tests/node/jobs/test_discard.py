@@ -9,7 +9,7 @@ from node.root import Node
 from storage.errors import Unavailable
 from storage.records.arrival import Origin, Way
 from storage.records.deliveries import DeliveryState, NewDelivery
-from storage.records.jobs import Job, JobState, NewJob
+from storage.records.jobs import Job, JobState, NewJob, about
 from storage.records.rulings import Label
 from storage.records.subjects import Subject
 from storage.verify import verify
@@ -105,7 +105,9 @@ def test_what_a_person_must_look_at_keeps_it(node: Node, state: DeliveryState):
 def test_a_job_that_reads_it_keeps_it(node: Node, held: str, state: JobState):
     (source,) = take_in(node, ct())
     payload = {"level": "study", "row": source.place.study_row}
-    new = NewJob("deidentify", payload, dedupe="deidentify:basic:study:1:", held=held)
+    new = NewJob(
+        "deidentify", payload, dedupe=about("deidentify", "study", source.place.study_row), held=held
+    )
     with node.archive.begin() as tx:
         tx.jobs.enqueue(new, clock.now())
         tx.commit()

@@ -120,10 +120,10 @@ def test_open_and_released_holds_are_told(archive: Archive):
 def test_jobs_about_something(archive: Archive):
     with archive.begin() as tx:
         for dedupe in (
-            "infer:lung:series:7:123",
-            "infer:lung:series:77:123",
-            "deidentify:basic:instance:7:",
-            "discard:7",
+            "infer:series:7:lung:123",
+            "infer:series:77:lung:123",
+            "deidentify:instance:7:basic:",
+            "discard:instance:7:",
         ):
             tx.jobs.enqueue(NewJob(dedupe.split(":")[0], {}, dedupe), NOW)
         tx.jobs.enqueue(NewJob("sweep", {}, "x:series:7:"), NOW)

@@ -5,7 +5,7 @@ import pytest
 
 from storage.archive import Archive
 from storage.records.arrival import Place
-from storage.records.jobs import JobState, NewJob
+from storage.records.jobs import JobState, NewJob, about
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 PLACE = Place(instance_row=7, series_row=5, study_row=3)
@@ -13,7 +13,7 @@ PLACE = Place(instance_row=7, series_row=5, study_row=3)
 
 def enqueue(archive: Archive, kind: str, level: str, row: int, held: str = "") -> int:
     job = NewJob(
-        kind, {"level": level, "row": row}, dedupe=f"{kind}:basic:{level}:{row}:", held=held
+        kind, {"level": level, "row": row}, dedupe=about(kind, level, row) + "basic:", held=held
     )  # fmt: skip
     with archive.begin() as tx:
         number = tx.jobs.enqueue(job, NOW)
