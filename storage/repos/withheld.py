@@ -10,11 +10,13 @@ from storage.records.jobs import JobState
 from storage.records.rulings import Held
 from storage.records.schema import indexable
 from storage.records.tables import delivery, instance, job, series
-from storage.repos.attempts import in_state
+from storage.repos.about import jobs_about
+from storage.repos.attempts import in_state, lock, move, parts
 
 _HELD_DELIVERY = in_state(DeliveryState.HELD)
 _HELD_JOB = job.c.state == literal_column("'held'")
 _QUEUED_JOB = job.c.state == literal_column("'queued'")
+_NOT_BEGUN = (DeliveryState.QUEUED, DeliveryState.WAITING)
 _WITHHELD = ("deidentify", "infer", "discard")
 """Kinds of job that a hold holds back (`rules.planning.WITHHELD`)."""
 
@@ -62,52 +64,44 @@ class WithheldRepo:
 
     def withhold(self, hold: Held) -> int:
         """Hold what was queued before `hold` was made, and has not begun; return how much that is."""
-        within = [delivery.c.study_row == hold.study_row]
-        if hold.level != "study":
-            within.append(delivery.c[f"{hold.level}_row"] == hold.row)
-        open_ = delivery.c.state.in_((DeliveryState.QUEUED, DeliveryState.WAITING))
-        deliveries = self._connection.execute(
-            update(delivery)
-            .where(*within, open_)
-            .values(state=DeliveryState.HELD, words=hold.reason, due=None)
-        )
-        numbers = self._queued_jobs(hold)
-        if numbers:
-            self._connection.execute(
-                update(job)
-                .where(job.c.id.in_(numbers), _QUEUED_JOB)
-                .values(state=JobState.HELD, error=hold.reason)
-            )
-        return deliveries.rowcount + len(numbers)
+        # Of an instance by its own index: that of the study would be read for each instance that comes in.
+        level = "instance" if hold.level == "instance" else "study"
+        within = [delivery.c[f"{level}_row"] == (hold.row if level == "instance" else hold.study_row)]
+        if hold.level == "series":
+            within.append(delivery.c.series_row == hold.row)
+        ids = lock(self._connection, *within, delivery.c.state.in_(_NOT_BEGUN))
+        # An attempt that failed stays in the ledger, and what waits for its hours still does afterwards.
+        move(self._connection, ids, state=DeliveryState.HELD.value, words=hold.reason)
+        return len(ids) + self._withhold_jobs(hold)
 
-    def _queued_jobs(self, hold: Held) -> list[int]:
-        """Return the jobs that rules queued about something in what `hold` is on."""
-        query = select(job.c.id, job.c.payload).where(_QUEUED_JOB, job.c.kind.in_(_WITHHELD))
-        about = {
-            row.id: (row.payload.get("level", "instance"), row.payload.get("row"))
-            for row in self._connection.execute(query)
-        }
-        within = self._within(hold) if about else set()
-        return [number for number, what in about.items() if what in within]
+    def _withhold_jobs(self, hold: Held) -> int:
+        """Hold the jobs that rules queued about something in what `hold` is on; return how many."""
+        queued = jobs_about(self._connection, _WITHHELD, self._within(hold), _QUEUED_JOB)
+        held = 0
+        for some in parts(sorted(row["id"] for row in queued)):
+            mine = update(job).where(job.c.id.in_(some), _QUEUED_JOB)
+            values = {"state": JobState.HELD, "error": hold.reason}
+            held += self._connection.execute(mine.values(values)).rowcount
+        return held
 
-    def _within(self, hold: Held) -> set[tuple[str, int]]:
+    def _within(self, hold: Held) -> Sequence[tuple[str, int]]:
         """Return level and row of all that a hold is on."""
-        query = select(instance.c.id, series.c.id, series.c.study_row).join_from(instance, series)
-        columns = {"instance": instance.c.id, "series": series.c.id, "study": series.c.study_row}
-        rows = self._connection.execute(query.where(columns[hold.level] == hold.row)).all()
-        found = {("instance", row[0]) for row in rows}
-        if hold.level != "instance":
-            found |= {("series", row[1]) for row in rows}
-        return found | {(hold.level, hold.row)}
+        if hold.level == "instance":
+            return [("instance", hold.row)]
+        mine = series.c.id == hold.row if hold.level == "series" else series.c.study_row == hold.row
+        query = select(instance.c.id, series.c.id).join_from(instance, series).where(mine)
+        rows = self._connection.execute(query).all()
+        found = [("instance", row[0]) for row in rows] + [("series", row[1]) for row in rows]
+        return list(dict.fromkeys([*found, (hold.level, hold.row)]))
 
     def say_of_deliveries(self, ids: Sequence[int], words: str) -> None:
         """Give held deliveries another reason."""
-        if ids:
-            self._connection.execute(
-                update(delivery).where(delivery.c.id.in_(ids), _HELD_DELIVERY).values(words=words)
-            )
+        for some in parts(ids):
+            mine = update(delivery).where(delivery.c.id.in_(some), _HELD_DELIVERY)
+            self._connection.execute(mine.values(words=words))
 
     def say_of_jobs(self, ids: Sequence[int], words: str) -> None:
         """Give held jobs another reason."""
-        if ids:
-            self._connection.execute(update(job).where(job.c.id.in_(ids), _HELD_JOB).values(error=words))
+        for some in parts(ids):
+            mine = update(job).where(job.c.id.in_(some), _HELD_JOB)
+            self._connection.execute(mine.values(error=words))

@@ -191,7 +191,7 @@ def test_a_study_is_told_in_sums(ruled: Ruled):
     (held,) = found.holds
     assert (held.level, held.reason, held.released_at) == ("study", "look", None)
     assert {each.label for each in found.labels} == {"seen"}
-    assert found.deliveries["NIGHT"] == {"waiting": 3}
+    assert found.deliveries["NIGHT"] == {"held": 3}  # by the hold on the study
     assert len(found.undelivered) == 8
     assert found.jobs == []  # those of an instance are told with it
     assert [job.kind for job in story(ruled, f"{STUDY}.2.1").jobs] == ["infer"]

@@ -1,9 +1,12 @@
+from datetime import timedelta
+
 import pytest
 
 from storage.archive import Archive
-from storage.records.jobs import JobState, NewJob
+from storage.records.deliveries import DeliveryState
+from storage.records.jobs import JobState, NewJob, about
 from storage.records.rulings import Held
-from tests.support.deliveries import NOW, W1, get, instances, lease, queue
+from tests.support.deliveries import NOW, W1, claim, finish, get, instances, lease, queue, waiting
 
 
 def test_held_deliveries_of_a_study_and_why(archive: Archive) -> None:
@@ -61,11 +64,14 @@ def test_a_hold_takes_back_what_is_queued_and_has_not_begun(archive: Archive, le
     queue(archive, [first, second, third, other])
     row = {"instance": first.instance_row, "series": first.series_row, "study": first.study_row}[level]
     hold = Held(level, row, first.study_row, "look", "a rule", NOW)
-    about = [("instance", first.instance_row), ("series", first.series_row), ("study", first.study_row)]
+    things = [("instance", first.instance_row), ("series", first.series_row), ("study", first.study_row)]
     with archive.begin() as tx:
-        for what, number in about:
-            tx.jobs.enqueue(NewJob("infer", {"level": what, "row": number}), NOW)
-        tx.jobs.enqueue(NewJob("discard", {"row": other.instance_row}), NOW)
+        for what, number in things:
+            tx.jobs.enqueue(
+                NewJob("infer", {"level": what, "row": number}, about("infer", what, number)), NOW
+            )
+        kept = about("discard", "instance", other.instance_row)
+        tx.jobs.enqueue(NewJob("discard", {"row": other.instance_row}, kept), NOW)
         tx.jobs.enqueue(NewJob("scrub"), NOW)
         assert tx.withheld.withhold(hold) == 2 * held
         assert tx.withheld.withhold(hold) == 0
@@ -73,7 +79,29 @@ def test_a_hold_takes_back_what_is_queued_and_has_not_begun(archive: Archive, le
     with archive.begin() as tx:
         found = tx.withheld.deliveries(first.study_row, "look")
         assert len(found) == held
-        assert {each.level for each in tx.withheld.jobs("look")} == {what for what, _ in about[:held]}
+        assert {each.level for each in tx.withheld.jobs("look")} == {what for what, _ in things[:held]}
+
+
+def test_what_is_taken_back_keeps_its_attempts_and_its_time(archive: Archive) -> None:
+    failed, planned = instances(archive, each=2)
+    (first,) = queue(archive, [failed])
+    home = lease(archive)
+    (parcel,) = claim(archive, home.id)
+    finish(archive, [waiting(parcel, NOW + timedelta(minutes=1))])
+    tonight = NOW + timedelta(hours=9)
+    (second,) = queue(archive, [planned], due=tonight)
+    with archive.begin() as tx:
+        assert tx.withheld.withhold(Held("study", failed.study_row, failed.study_row, "look", "r", NOW)) == 2
+        tx.commit()
+    with archive.read() as tx:
+        (attempt,) = tx.ledger.attempts(first)
+    assert (attempt.status, attempt.words) == (0xA700, "out of resources")
+    assert (get(archive, first).words, get(archive, first).status) == ("look", None)
+    with archive.begin() as tx:
+        tx.ledger.release(ids=[first, second], at=NOW + timedelta(hours=1))
+        tx.commit()
+    assert get(archive, first).state is DeliveryState.QUEUED
+    assert (get(archive, second).state, get(archive, second).due) == (DeliveryState.WAITING, tonight)
 
 
 def test_what_is_on_its_way_is_not_taken_back(archive: Archive) -> None:
