@@ -38,7 +38,7 @@ def open_holds(tx: Transaction, places: Sequence[Place]) -> dict[int, str]:
     by_study: dict[int, list[Place]] = {}
     for place in places:
         by_study.setdefault(place.study_row, []).append(place)
-    for hold in tx.holds.open_for(*by_study):
+    for hold in tx.holds.lock_open(*by_study):
         for place in by_study[hold.study_row]:
             rows = {"instance": place.instance_row, "series": place.series_row, "study": place.study_row}
             if rows[hold.level] == hold.row:

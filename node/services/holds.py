@@ -76,10 +76,8 @@ def release(node: Node, number: int, author: str) -> Decided:
     """
     now = clock.now()
     with node.archive.begin() as tx:
-        hold = _close(tx, number, author, now)
-        others = [
-            (_place(tx, each.level, each.row), each.reason) for each in tx.holds.open_for(hold.study_row)
-        ]
+        hold, open_ = _close(tx, number, author, now)
+        others = [(_place(tx, each.level, each.row), each.reason) for each in open_]
         deliveries = _sorted(_deliveries(tx, hold), others)
         jobs = _sorted(_jobs(tx, hold), others)
         for reason, ids in deliveries.items():
@@ -105,7 +103,7 @@ def reject(node: Node, number: int, author: str) -> Decided:
     """
     now = clock.now()
     with node.archive.begin() as tx:
-        hold = _close(tx, number, author, now)
+        hold, _ = _close(tx, number, author, now)
         ids = [number for number, _ in _deliveries(tx, hold)]
         jobs = [number for number, _ in _jobs(tx, hold)]
         cancelled = tx.ledger.cancel(ids=ids, at=now) if ids else 0
@@ -137,11 +135,15 @@ def _listed(tx: Transaction, hold: Held) -> Listed:
     )
 
 
-def _close(tx: Transaction, number: int, author: str, now: datetime) -> Held:
+def _close(tx: Transaction, number: int, author: str, now: datetime) -> tuple[Held, list[Held]]:
+    """Close a hold; return it, and the others that are open in its study."""
+    known = tx.holds.get(number)
+    # Before it is closed: whoever holds something back for one of them at this moment is waited for.
+    open_ = tx.holds.lock_open(known.study_row) if known else []
     hold = tx.holds.release(number, author, now)
     if hold is None:
         raise UserError(f"hold {number}: there is none that is open; isocentre holds list shows them")
-    return hold
+    return hold, [each for each in open_ if each.id != number]
 
 
 def _deliveries(tx: Transaction, hold: Held) -> Iterator[tuple[int, Chain]]:

@@ -1,5 +1,6 @@
 """Why a person must look before something is delivered, and who did."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -39,11 +40,21 @@ class HoldsRepo:
 
     def open_for(self, *study_rows: int) -> list[Held]:
         """Return the open holds on studies or anything in them, the first first."""
+        return self._open(study_rows, lock=False)
+
+    def lock_open(self, *study_rows: int) -> list[Held]:
+        """Return what `open_for` does; nobody closes any of them until the transaction ends.
+
+        So nothing is held back by one that a person releases in this moment: it would never be let go.
+        """
+        return self._open(study_rows, lock=True)
+
+    def _open(self, study_rows: Sequence[int], *, lock: bool) -> list[Held]:
         found: list[Held] = []
         for start in range(0, len(study_rows), _AT_ONCE):
             some = study_rows[start : start + _AT_ONCE]
             size = power(len(some))
-            query = _find(size, self._connection.dialect.name)
+            query = _find(size, self._connection.dialect.name, lock=lock)
             found += [Held(*row) for row in query.run(self._connection, padded("study", some, size))]
         return sorted(found, key=lambda each: each.id)
 
@@ -92,7 +103,8 @@ def _insert(kind: str) -> Inserter:
 
 
 @cache
-def _find(size: int, kind: str) -> Prepared:
+def _find(size: int, kind: str, *, lock: bool) -> Prepared:
     """Find the open holds of `size` studies."""
     rows = [bindparam(f"study_{i}", type_=hold.c.study_row.type) for i in range(size)]
-    return Prepared(_SELECT.where(hold.c.study_row.in_(rows), _OPEN), kind, typed=True)
+    query = _SELECT.where(hold.c.study_row.in_(rows), _OPEN).order_by(hold.c.id)  # the order of locks
+    return Prepared(query.with_for_update(key_share=True) if lock else query, kind, typed=True)

@@ -1,14 +1,17 @@
 """Holds as a person decides them, on both databases."""
 
+import threading
+
 import pytest
 
 from node.core.errors import UserError
 from node.root import Node
+from node.rulings.saving import open_holds
 from node.services import holds
 from storage.records.arrival import Place
 from storage.records.jobs import JobState, NewJob
 from storage.records.rulings import Held
-from tests.support.deliveries import NOW, get, instances, queue, states
+from tests.support.deliveries import NOW, get, instances, new, queue, states
 from tests.support.opened import job_of
 
 WHY = "a person should see it"
@@ -130,3 +133,29 @@ def test_they_are_listed_with_what_they_are_on(node: Node, places: list[Place]):
     holds.release(node, one, "me")
     assert len(holds.list_(node)) == 3
     assert [each.released_by for each in holds.list_(node, released=True)] == ["", "", "", "me"]
+
+
+def test_what_comes_while_it_is_released_is_not_held_for_ever(node: Node, places: list[Place]):
+    first = places[0]
+    number = hold(node, "study", first.study_row, first.study_row)
+    releasing = threading.Thread(target=holds.release, args=(node, number, "me"))
+    with node.archive.begin() as tx:  # as an arrival does
+        reason = open_holds(tx, [first])[first.instance_row]
+        releasing.start()
+        releasing.join(0.3)
+        tx.deliveries.add([new(first, held=reason)])
+        tx.commit()
+    releasing.join()
+    assert states(node.archive) == ["queued"]
+
+
+def test_two_holds_are_released_at_once(node: Node, places: list[Place]):
+    study = places[0].study_row
+    queue(node.archive, places, held=WHY)
+    numbers = [hold(node, "study", study, study), hold(node, "series", places[0].series_row, study, "odd")]
+    each = [threading.Thread(target=holds.release, args=(node, number, "me")) for number in numbers]
+    for thread in each:
+        thread.start()
+    for thread in each:
+        thread.join()
+    assert states(node.archive) == ["queued"] * 4
