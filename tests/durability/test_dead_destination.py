@@ -16,12 +16,13 @@ Start = Callable[..., NodeProcess]
 
 
 def _take_in_while_one_is_dead(
-    folder: Path, url: str, start: Start, *, instances: int, studies: int
+    folder: Path, url: str, start: Start, *, instances: int, studies: int, associations: int = 1
 ) -> tuple[Receiver, Receiver]:
     """Forward everything to one that lives and one that comes back; return both."""
     with receiving() as living:
         dead = Receiver(free_port())
-        path = forwarding_config(folder, url, {"living": living.port, "dead": dead.port})
+        ports = {"living": living.port, "dead": dead.port}
+        path = forwarding_config(folder, url, ports, delivery={"associations": associations})
         receiver, worker = start(path, wait=False), start(path, "worker", wait=False)
         receiver.wait_until_answering()
         burst = Burst(receiver.port, each=instances // 4, studies=studies)
@@ -78,5 +79,8 @@ def test_it_gets_all_once_and_in_order_when_it_comes_back(
 def test_it_gets_two_thousand_once_and_in_order_when_it_comes_back(
     tmp_path: Path, archive_url: str, start_process: Start
 ) -> None:
-    _, back = _take_in_while_one_is_dead(tmp_path, archive_url, start_process, instances=2000, studies=20)
+    _, back = _take_in_while_one_is_dead(
+        tmp_path, archive_url, start_process, instances=2000, studies=20, associations=3
+    )
+    assert back.most == 3
     _assert_in_order(back, 20)

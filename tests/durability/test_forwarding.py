@@ -1,6 +1,8 @@
 """kill -9 while instances come in and go out: what was acknowledged is delivered, and the ledger says how."""
 
+import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,16 +24,26 @@ from tests.support.forwarding import (
 from tests.support.kept import assert_kept
 from tests.support.node import NodeProcess
 from tests.support.receiving import receiving
+from tests.support.serving import children, serve
 from tests.support.strangers import storescp
 
 Start = Callable[..., NodeProcess]
 
 
-def _kill_again_and_again(folder: Path, url: str, start: Start, times: int, seed: int) -> None:
+def _kill_again_and_again(
+    folder: Path, url: str, start: Start, times: int, seed: int, associations: int = 1
+) -> None:
     chance = random.Random(seed)
     acknowledged: dict[str, str] = {}
-    with receiving(pause=0.002) as peer:
-        path = forwarding_config(folder, url, {"pacs": peer.port})
+    with receiving(pause=0.002) as peer, receiving() as late:
+        path = forwarding_config(
+            folder,
+            url,
+            {"pacs": peer.port},
+            {"late": late.port},
+            rules={"quiet_seconds": 0.5},
+            delivery={"associations": associations},
+        )
         running: dict[str, NodeProcess] = {}
         for turn in range(times + 1):
             _start_missing(start, path, running)
@@ -48,6 +60,7 @@ def _kill_again_and_again(folder: Path, url: str, start: Start, times: int, seed
         wait_for_all(config, *running.values())
         assert acknowledged, "nothing was acknowledged: the test shows nothing"
         assert_delivered(config, "pacs", acknowledged, peer)
+        assert_delivered(config, "late", acknowledged, late)
     assert_kept(config, acknowledged)
     assert [process.stop() for process in running.values()] == [0, 0]
     assert _is_clean(path)
@@ -87,7 +100,28 @@ def test_what_was_acknowledged_is_delivered_after_three_kills(
 def test_what_was_acknowledged_is_delivered_after_twenty_kills(
     tmp_path: Path, archive_url: str, start_process: Start
 ) -> None:
-    _kill_again_and_again(tmp_path, archive_url, start_process, 20, seed=20)
+    _kill_again_and_again(tmp_path, archive_url, start_process, 20, seed=20, associations=3)
+
+
+@pytest.mark.soak
+def test_what_a_killed_child_of_serve_was_sending_is_delivered_without_anybody(
+    tmp_path: Path, archive_url: str, start_process: Start
+) -> None:
+    """Its successor waits until the lease has run out, as nobody can know sooner that it is dead."""
+    with receiving(holding=20) as peer:
+        path = forwarding_config(tmp_path, archive_url, {"pacs": peer.port})
+        process = serve(start_process, path)
+        burst = Burst(process.port, associations=2, each=60)
+        burst.start()
+        peer.wait(lambda: len(peer.receptions) == 20)
+        os.kill(children(process)["worker"], signal.SIGKILL)
+        peer.holding = 0
+        peer.go.set()
+        burst.join()
+        wait_for_all(process.config, process)
+        earlier = assert_delivered(process.config, "pacs", burst.acknowledged, peer)
+        assert [each.state for each in earlier[peer.receptions[19].uid]] == ["lost"]
+    assert process.stop() == 0
 
 
 def test_why_tells_of_the_attempt_that_a_killed_worker_made(

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from node.config import Config, load
 from node.core import clock
@@ -18,31 +19,52 @@ SOON: dict[str, object] = {"backoff_first": 0.1, "backoff_ceiling": 0.5, "idle_s
 
 
 def forwarding_config(
-    folder: Path, url: str, destinations: Mapping[str, int], **tables: dict[str, object]
+    folder: Path,
+    url: str,
+    destinations: Mapping[str, int],
+    settled: Mapping[str, int] = MappingProxyType({}),
+    **tables: dict[str, object],
 ) -> Path:
-    """Write the configuration of a node that delivers all to each destination, of which ports are given."""
+    """Write the configuration of a node that delivers all to each destination, of which ports are given.
+
+    Parameters
+    ----------
+    settled
+        Those that get each study, once that has settled.
+    """
     delivery = {**SOON, **tables.pop("delivery", {})}
     tables["dicom"] = {"drain_timeout": 5, **tables.get("dicom", {})}
     path = write_config(folder, url, delivery=delivery, **tables)
     with opened(load(path, environ={})) as (archive, _):
-        put_forwarding_in_force(archive, destinations)
+        put_forwarding_in_force(archive, destinations, settled)
     return path
 
 
-def put_forwarding_in_force(archive: Archive, destinations: Mapping[str, int]) -> None:
+def put_forwarding_in_force(
+    archive: Archive, destinations: Mapping[str, int], settled: Mapping[str, int] = MappingProxyType({})
+) -> None:
     """Make peers of these, at ports of this machine, and deliver all that comes to each."""
     with archive.begin() as tx:
-        for name, port in destinations.items():
+        for name, port in {**destinations, **settled}.items():
             tx.peers.add(Peer(name, name.upper(), "127.0.0.1", port, clock.now()))
         tx.commit()
-    put_in_force(archive, forward_all(destinations))
+    put_in_force(archive, forward_all(destinations, settled))
 
 
-def forward_all(destinations: Iterable[str]) -> str:
-    """Return rules that deliver all that comes to each of these."""
-    to = ", ".join(f'"{name}"' for name in destinations)
-    action = f'{{ action = "route", to = [{to}] }}'
-    return f"""[[rule]]\nname = "all"\nwhen = 'Rows > 0'\nthen = [{action}]\n"""
+def forward_all(destinations: Iterable[str], settled: Iterable[str] = ()) -> str:
+    """Return rules that deliver all that comes to each of these, at once or when its study has settled."""
+    rules = [_rule("all", "instance", "Rows > 0", name) for name in destinations]
+    rules += [_rule("settled", "study", "study.instances > 0", name) for name in settled]
+    return "".join(rules)
+
+
+def _rule(what: str, on: str, when: str, to: str) -> str:
+    return f"""[[rule]]
+name = "{what} to {to}"
+on = "{on}"
+when = '{when}'
+then = [{{ action = "route", to = "{to}" }}]
+"""
 
 
 def until(
@@ -92,7 +114,7 @@ def attempts(config: Config, deliveries: Mapping[str, Delivery]) -> dict[str, li
 
 
 def wait_for_all(config: Config, *processes: NodeProcess) -> None:
-    """Wait until no delivery is open any more, as long as these live."""
+    """Wait until all studies have settled and no delivery is open any more, as long as these live."""
     with opened(config) as (archive, _):
 
         def none_is_open() -> bool:
@@ -100,6 +122,8 @@ def wait_for_all(config: Config, *processes: NodeProcess) -> None:
                 assert process.process.poll() is None, process.read_log()[-3000:]
             with archive.read() as tx:
                 counts = tx.ledger.counts()
+                if tx.settling.next_due() is not None:
+                    return False
             return not any(each.get(state) for each in counts.values() for state in OPEN_STATES)
 
         def said() -> str:
