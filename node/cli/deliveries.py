@@ -98,17 +98,18 @@ def show(number: int, config: Config, out: Output) -> None:
     "states",
     multiple=True,
     type=click.Choice([state.value for state in service.RETRIED]),
-    help="Only those in it; repeatable. Default: all of them.",
+    help="Only those in it; repeatable. Default: dead and waiting; of those named by number, any of them.",
 )
 @config_option
 @json_option
 def retry(
     ids: Sequence[int], everything: bool, destination: str, states: Sequence[str], config: Config, out: Output
 ) -> None:
-    """Try dead, cancelled or waiting deliveries again at once."""
+    """Try dead or waiting deliveries again at once, and cancelled ones that are named."""
     if bool(ids) == everything or everything != bool(destination):
         raise UserError("say which deliveries: their numbers, or --all --to NAME")
-    chosen = tuple(DeliveryState(state) for state in states) or service.RETRIED
+    usual = service.RETRIED if ids else service.FAILED
+    chosen = tuple(DeliveryState(state) for state in states) or usual
     with opened(config) as node:
         again = service.retry(node, ids=ids, destination=destination, states=chosen)
     out.result({"queued": again}, f"{_count(again)} queued again.")

@@ -161,7 +161,7 @@ def _lines(found: Standing, configured: int) -> Sequence[str]:
     window = settings.window or {}
     hours = " and ".join([*window.get("hours", ()), *window.get("weekdays", ())])
     shown = {
-        "state": f"{found.state.value}: {found.words}",
+        "state": _state(found),
         "queued": found.queued,
         "waiting": found.waiting,
         "sending": found.sending,
@@ -178,6 +178,11 @@ def _lines(found: Standing, configured: int) -> Sequence[str]:
         "worker": settings.worker or "-",
     }
     return [f"{name:<13} {value}" for name, value in {"name": found.name, **shown}.items()]
+
+
+def _state(found: Standing) -> str:
+    word = found.state.value
+    return found.words if found.words.startswith(word) else f"{word}: {found.words}"
 
 
 def _moment(value: datetime | None) -> str:

@@ -11,6 +11,9 @@ from storage.records.deliveries import OPEN_STATES, Attempt, Delivery, DeliveryS
 RETRIED = (DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.WAITING)
 """States from which a delivery can be tried again, unless others are said."""
 
+FAILED = (DeliveryState.DEAD, DeliveryState.WAITING)
+"""Those of them in which no person has put it, as one does who rejects a hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Detail:

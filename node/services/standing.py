@@ -104,7 +104,7 @@ def _state(settings: Destination, counts: Mapping[DeliveryState, int], known: bo
 
 
 def _words(state: State, settings: Destination, now: datetime) -> str:
-    error = f": {settings.error}" if settings.error else ""
+    error = f": {settings.error.rstrip('.')}" if settings.error else ""
     if state is State.DOWN:
         probe = settings.probe_at
         again = (

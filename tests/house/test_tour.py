@@ -25,7 +25,7 @@ from tests.house.sources import ROOT
 from tests.support.dcmtk import tool
 from tests.support.node import NodeProcess, free_port, write_config
 
-PROGRAMS = ("storescp", "storescu", "findscu", "getscu", "movescu", "dcmodify")
+PROGRAMS = ("storescp", "storescu", "findscu", "getscu", "dcmodify")
 SECONDS = 300.0
 PADDING = 0xFFFCFFFC  # DataSetTrailingPadding: dcmtk does not send it
 
@@ -70,7 +70,7 @@ def _squeezed(text: str) -> list[str]:
 
 
 def with_ports(text: str, config: Config) -> str:
-    """Return `text` with the ports of a node that runs, and a free one for the desk."""
+    """Return `text` with the ports of a node that runs, and a free one for the PACS."""
     for written, actual in {11112: config.dicom.port, 11113: free_port()}.items():
         text = re.sub(rf"\b{written}\b", str(actual), text)
     return text
@@ -97,7 +97,7 @@ def paste(tour: list[Step], folder: Path) -> list[str]:
         try:
             code = shell.wait(SECONDS)
         finally:
-            with contextlib.suppress(ProcessLookupError):  # the desk outlives a shell that failed
+            with contextlib.suppress(ProcessLookupError):  # the PACS outlives a shell that failed
                 os.killpg(shell.pid, signal.SIGKILL)
     said = output.read_text(encoding="utf-8", errors="replace")
     assert code == 0, said
@@ -135,8 +135,8 @@ def test_the_tour_goes_as_it_is_written(tmp_path: Path, start_process: Callable[
 
     for step, words in zip(tour, printed[:-1], strict=True):
         assert fits(step.shown, words), f"{step.commands}\n{words}"
-    for sample, found in (("CT_small.dcm", "got"), ("MR_small.dcm", "moved")):
-        (path,) = tmp_path.glob(f"*/{found}/*")
+    for sample, found in (("CT_small.dcm", "pacs/CT.1.3.6.1.4.1.5962.*"), ("MR_small.dcm", "got/*")):
+        (path,) = tmp_path.glob(f"*/{found}")
         assert content(path) == content(Path(str(get_testdata_file(sample))))
     assert process.stop() == 0
 
