@@ -3,9 +3,9 @@
 from collections import deque
 from itertools import count
 
+from node.delivery.loading import Contexts, Loader
 from scp import retrieval
 from scp.delivery import Delivery, Lost
-from node.delivery.loading import Contexts, Loader
 from scp.retrieval import Refused
 from scp.session import Session
 from scp.suboperations import Suboperations

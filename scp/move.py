@@ -3,10 +3,10 @@
 from collections import deque
 from collections.abc import Iterator, Sequence
 
+from node.delivery.loading import Loader
 from node.services.calling import associate
 from scp import retrieval
 from scp.delivery import Delivery, Lost
-from node.delivery.loading import Loader
 from scp.retrieval import Refused
 from scp.session import Session
 from scp.statuses import Status
