@@ -11,12 +11,13 @@ ends dead and says how many and why.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Self
 
 import structlog
 
 from node.core import clock
-from node.jobs.task import Hopeless, Task
+from node.jobs.task import Hopeless, Later, Task
 from node.services.deidentifying import Refused, copy, copy_uid, is_copy, key_of
 from rules.deid.profiles import PROFILES
 from storage.records.deliveries import NewDelivery
@@ -31,6 +32,8 @@ KEPT = "deidentified"
 
 PASSING = "a de-identified copy that was made to be delivered"
 """Why copies are discarded."""
+
+_SOON = timedelta(seconds=5)
 
 _log = structlog.get_logger()
 
@@ -106,8 +109,8 @@ def _do(task: Task, wish: Wish, source: Subject, key: bytes) -> None:
         copy(task.node, source, wish.profile, key)
     with archive.begin() as tx:
         made = tx.subjects.by_uid(uid)
-        if made is None:  # discarded in this moment: the next attempt looks again
-            raise Refused("its copy was discarded while it was made")
+        if made is None or not tx.discards.keep([made.place.instance_row]):
+            raise Later("a copy was discarded while more was to be done with it", _SOON)
         _order(tx, wish, made, to)
         tx.commit()
 

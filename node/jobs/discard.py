@@ -38,6 +38,11 @@ def run(task: Task) -> None:
         if subject is None or (unless and unless in tx.labels.of(subject.place)):
             _log.info("discard.nothing", job=task.job.id, row=row)
             return
+        _look(task, tx, subject)  # mostly it has to wait, and nobody for it
+        try:
+            tx.discards.lock(row)
+        except Busy:
+            raise Later("something else is being done with it", _FIRST) from None
         _look(task, tx, subject)
         blob = _discard(task, tx, subject)
         tx.commit()
@@ -66,6 +71,9 @@ def _look(task: Task, tx: Transaction, subject: Subject) -> None:
 
 def _open_ends(tx: Transaction, subject: Subject) -> Iterator[tuple[bool, str]]:
     """Yield what is still to be done, and whether it is a person who has to do it."""
+    # Before the rest: what is decided when it settles is there as soon as it has settled.
+    if tx.settling.get(subject.place.study_row) is not None:
+        yield False, "its study has not settled"
     for delivery in tx.ledger.of_instance(subject.place.instance_row):
         if delivery.state not in _ENDED:
             yield (
@@ -74,8 +82,6 @@ def _open_ends(tx: Transaction, subject: Subject) -> Iterator[tuple[bool, str]]:
             )
     for job in tx.pending.jobs_of(subject.place):
         yield job.state in (JobState.DEAD, JobState.HELD), f"job {job.id} ({job.kind}) is {job.state}"
-    if tx.settling.get(subject.place.study_row) is not None:
-        yield False, "its study has not settled"
 
 
 def _discard(task: Task, tx: Transaction, subject: Subject) -> BlobRef:
@@ -84,7 +90,7 @@ def _discard(task: Task, tx: Transaction, subject: Subject) -> BlobRef:
     author = ", ".join(payload.get("rules", ())) or "rules"
     try:
         blob = tx.discards.discard(subject.place.instance_row, payload["reason"], author, now)
-    except Busy:
+    except Busy:  # its study is to go too, and something comes into that
         raise Later("something else is being done with it", _FIRST) from None
     if blob is None:
         raise Hopeless(

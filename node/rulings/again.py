@@ -73,6 +73,8 @@ class Again:
     def _ask(self, batch: Sequence[Subject], done: Asked) -> None:
         with self._archive.begin() as tx:
             asked = [one for one in self._book.in_force(tx) if one.role is Role.ACTIVE]
+            kept = tx.discards.keep([each.place.instance_row for each in batch])
+            batch = [each for each in batch if each.place.instance_row in kept]
             done.instances += len(batch)
             if not asked or not asked[0].asks(On.INSTANCE):
                 return

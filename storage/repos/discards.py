@@ -28,7 +28,7 @@ from storage.records.tables import (
     settling,
     study,
 )
-from storage.repos.attempts import lock
+from storage.repos.attempts import lock, parts
 from storage.repos.rows import blob_of
 
 
@@ -37,6 +37,29 @@ class DiscardsRepo:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def lock(self, instance_row: int) -> bool:
+        """Let nobody do anything more with an instance until we commit; False when it is not there.
+
+        Whoever is about to remove it looks afterwards whether anything is still to be done with it.
+
+        Raises
+        ------
+        Busy
+            Something else is being done with it: try the whole transaction again.
+        """
+        return self._lock(instance_row) is not None
+
+    def keep(self, instance_rows: Sequence[int]) -> frozenset[int]:
+        """Return those of the instances that are there; none of them is removed until we commit.
+
+        So who has something done with what came long ago does not do it with what is just being discarded.
+        """
+        kept: set[int] = set()
+        for some in parts(sorted(instance_rows)):
+            query = select(instance.c.id).where(instance.c.id.in_(some)).order_by(instance.c.id)
+            kept.update(self._connection.execute(query.with_for_update(read=True, key_share=True)).scalars())
+        return frozenset(kept)
 
     def discard(self, instance_row: int, reason: str, author: str, at: datetime) -> BlobRef | None:
         """Remove an instance, and its series and study when nothing else is in them.

@@ -112,6 +112,30 @@ def test_a_failure_in_the_middle_is_made_good(node: Node, monkeypatch: pytest.Mo
     assert len(deliveries(node)) == 2
 
 
+def test_a_copy_that_is_discarded_meanwhile_is_made_again(node: Node, monkeypatch: pytest.MonkeyPatch):
+    (source,) = take_in(node, ct())
+    number = enqueue(node, "deidentify", payload=wish(source, keep=True))
+    made: list[int] = []
+
+    def discarded_once(*arguments: Any) -> None:
+        copy(*arguments)
+        made.append(1)
+        if len(made) == 1:
+            (one,) = copies(node, source)
+            with node.archive.begin() as tx:
+                assert tx.discards.discard(one.place.instance_row, "a test", "a test", source.received_at)
+                tx.commit()
+
+    monkeypatch.setattr(deidentify, "copy", discarded_once)
+    job = attempt(node, "deidentify", number)
+    assert (job.state, job.failures) == (JobState.QUEUED, 0)
+    with node.archive.begin() as tx:
+        tx.jobs.retry(number, source.received_at)
+        tx.commit()
+    assert attempt(node, "deidentify", number).state is JobState.DONE
+    assert len(deliveries(node)) == 1
+
+
 def test_a_copy_that_is_kept_is_labelled_and_stays(node: Node):
     (source,) = take_in(node, ct())
     do(node, source, to=[], keep=True)

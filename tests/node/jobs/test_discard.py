@@ -2,6 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from node.core import clock
 from node.jobs.deidentify import KEPT
@@ -12,8 +13,10 @@ from storage.records.deliveries import DeliveryState, NewDelivery
 from storage.records.jobs import Job, JobState, NewJob, about
 from storage.records.rulings import Label
 from storage.records.subjects import Subject
+from storage.transaction import Transaction
 from storage.verify import verify
 from tests.support.copying import deliveries, end, subject, take_in, work
+from tests.support.deliveries import new
 from tests.support.ingest import send
 from tests.support.opened import has
 from tests.support.samples import ct
@@ -188,3 +191,42 @@ def test_bytes_that_cannot_be_deleted_are_left_for_the_sweep(node: Node, monkeyp
     assert do(node, source).state is JobState.DONE
     assert subject(node, source.sop_instance_uid) is None
     assert has(node.blobs, source.blob.key)
+
+
+def test_what_is_decided_as_its_study_settles_keeps_it(node: Node):
+    (source,) = take_in(node, ct())
+    place, now = source.place, clock.now()
+    with node.archive.begin() as tx:
+        tx.settling.note([(place.study_row, now, now)])
+        tx.commit()
+    settling: list[Transaction] = []
+
+    def settle(_connection: Any, _cursor: Any, words: str, *_: Any) -> None:
+        """Let it have settled as soon as somebody has looked at the deliveries, or before."""
+        if settling and "settling" in words:
+            settling.pop().commit()
+
+    with node.archive.read() as tx:
+        engine = tx.connection.engine
+    event.listen(engine, "before_cursor_execute", settle)
+    try:
+        if engine.dialect.name == "postgresql":  # with SQLite only one of them writes at a time
+            with node.archive.begin() as tx:
+                assert tx.settling.close(tx.settling.get(place.study_row))
+                tx.deliveries.add([new(place, "PACS")])
+                settling.append(tx)
+                assert do(node, source).state is JobState.QUEUED
+    finally:
+        event.remove(engine, "before_cursor_execute", settle)
+    assert is_there(node, source)
+
+
+def test_what_is_being_sent_on_is_left_for_another_look(node: Node):
+    (source,) = take_in(node, ct())
+    with node.archive.begin() as tx:
+        if tx.connection.dialect.name == "postgresql":
+            assert tx.discards.keep([source.place.instance_row]) == {source.place.instance_row}
+            assert do(node, source).state is JobState.QUEUED
+            assert is_there(node, source)
+            tx.deliveries.add([new(source.place, "PACS")])
+        tx.commit()

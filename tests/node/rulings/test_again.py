@@ -2,6 +2,7 @@
 
 from node.rulings.again import Again
 from tests.node.rulings.test_settler import ROUTE_STUDY, settle
+from tests.support.deliveries import NOW
 from tests.support.ruled import Ruled
 from tests.support.samples import ROOT, ct, mr
 
@@ -54,3 +55,16 @@ def test_without_rules_nothing_is_asked(ruled: Ruled):
     ruled.send(ct(1))
     done = ask(ruled)
     assert (done.instances, done.deliveries, done.studies) == (1, 0, 0)
+
+
+def test_what_was_discarded_meanwhile_is_not_asked_about(ruled: Ruled):
+    ruled.send(ct(1, DeviceSerialNumber="7"), ct(2, DeviceSerialNumber="7"))
+    ruled.apply(ROUTE)
+    with ruled.archive.read() as tx:
+        subjects = list(tx.subjects.of_study(ruled.study_row(f"{ROOT}.1")))
+    with ruled.archive.begin() as tx:
+        assert tx.discards.discard(subjects[0].place.instance_row, "a test", "a test", NOW)
+        tx.commit()
+    done = Again(ruled.archive, ruled.blobs, ruled.book).ask(subjects, "a test")
+    assert (done.instances, done.deliveries) == (1, 1)
+    assert [each.sop_instance_uid for each in ruled.deliveries()] == [subjects[1].sop_instance_uid]

@@ -204,6 +204,15 @@ def test_what_is_in_use_is_left_for_another_try(postgres_url: str) -> None:
     archive.close()
 
 
+def test_only_what_is_there_is_kept(archive: Archive) -> None:
+    first, second = take_in(archive, arrival(1), arrival(2))
+    assert discard(archive, first)
+    with archive.begin() as tx:
+        assert tx.discards.keep([first.instance_row, second.instance_row]) == {second.instance_row}
+        assert tx.discards.keep([]) == frozenset()
+        assert (tx.discards.lock(first.instance_row), tx.discards.lock(second.instance_row)) == (False, True)
+
+
 def test_an_arrival_that_has_lost_its_series_is_tried_again(postgres_url: str) -> None:
     archive = Archive.open(postgres_url)
     (place,) = take_in(archive, arrival())
