@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import structlog
 
+from node.delivery.loading import Loader
 from node.root import Node
 from scp import delivery
 from scp.delivery import Delivery, Lost
-from node.delivery.loading import Loader
 from scp.suboperations import Suboperations
 from scu.wire.channel import Channel, Context, Message
 from scu.wire.command import MESSAGE_ID, Command, CommandField, response_to
