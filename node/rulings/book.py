@@ -57,18 +57,36 @@ class Book:
         self._archive = archive
         self._lock = threading.Lock()
         self._revisions: dict[int, tuple[RuleSet, Needs]] = {}
+        self._unreadable: set[int] = set()
         self._wants = NOTHING
         self._asked_at = -FRESH
         self._titles: Mapping[str, str] = {}
         self._titled_at = -FRESH
 
     def in_force(self, tx: Transaction) -> list[InForce]:
-        """Return the active revision, then the one in the shadow, as far as there are any."""
+        """Return the active revision, then the one in the shadow, as far as there are any.
+
+        One in the shadow that this program cannot read any more is left out: it may harm nothing.
+
+        Raises
+        ------
+        rules.problems.BadRules
+            The active one cannot be read any more; see `ruleset`.
+        """
+        numbers = tx.rulesets.all_in_force()
         found = []
         for role in Role:
-            revision = tx.rulesets.in_force(role)
-            if revision is not None:
-                found.append(InForce(role, revision, *self._read(tx, revision)))
+            if role not in numbers or (role is Role.SHADOW and numbers[role] in self._unreadable):
+                continue
+            try:
+                found.append(InForce(role, numbers[role], *self._read(tx, numbers[role])))
+            except StorageError:
+                raise
+            except Exception as error:
+                if role is not Role.SHADOW:
+                    raise
+                self._unreadable.add(numbers[role])
+                _log.error("rules.shadow_unreadable", revision=numbers[role], error=type(error).__name__)
         return found
 
     def ruleset(self, tx: Transaction, revision: int) -> RuleSet:

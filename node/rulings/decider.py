@@ -130,6 +130,8 @@ def decide_all(
 ) -> list[Ruling]:
     """Let each revision decide; add to `found` what the active one asks for, return what is kept of all.
 
+    One in the shadow that fails is left out: it may harm nothing.
+
     Parameters
     ----------
     titles
@@ -138,7 +140,13 @@ def decide_all(
     on = On(about.level)
     rulings = []
     for one in asked:
-        decided = decide(one.ruleset, facts, at.astimezone(), on, titles)
+        try:
+            decided = decide(one.ruleset, facts, at.astimezone(), on, titles)
+        except Exception as error:
+            if one.role is Role.ACTIVE:
+                raise
+            _log.error("rules.shadow_failed", revision=one.revision, error=type(error).__name__)
+            continue
         rulings.append(ruling(decided, one, about.level, about.row, at))
         if one.role is Role.ACTIVE:
             for planned in decided.actions:

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, bindparam, func, select
+from sqlalchemy import Connection, RowMapping, bindparam, func, literal_column, select
 
 from storage.records.rulings import Activation, Revision, Role
 from storage.records.tables import activation, ruleset
@@ -72,6 +72,11 @@ class RulesetsRepo:
         rows = _newest(self._connection.dialect.name).run(self._connection, {"role": role.value})
         return rows[0][0] if rows else None
 
+    def all_in_force(self) -> Mapping[Role, int]:
+        """Return the number of the revision that is in force for each role, where there is one."""
+        rows = _newest_of_all(self._connection.dialect.name).run(self._connection, {})
+        return {Role(role): revision for role, revision in rows if revision is not None}
+
     def active(self, role: Role) -> Revision | None:
         """Return the revision that is in force for `role`."""
         revision = self.in_force(role)
@@ -101,3 +106,15 @@ def _newest(kind: str) -> Prepared:
     role = bindparam("role", type_=activation.c.role.type)
     last = select(func.max(activation.c.id)).where(activation.c.role == role).scalar_subquery()
     return Prepared(select(activation.c.revision).where(activation.c.id == last), kind)
+
+
+@cache
+def _newest_of_all(kind: str) -> Prepared:
+    # One look into the index for each role: grouped, the whole history would be read.
+    newest = [
+        select(func.max(activation.c.id))
+        .where(activation.c.role == literal_column(f"'{role.value}'"))
+        .scalar_subquery()
+        for role in Role
+    ]
+    return Prepared(select(activation.c.role, activation.c.revision).where(activation.c.id.in_(newest)), kind)

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from unittest.mock import patch
 
 import pytest
 
 from node.rulings import decider
 from node.services.ingest import Outcome
+from rules.decisions import Decided
 from rules.ruleset import RuleSet
 from storage.records.arrival import Origin, Verdict, Way
 from storage.records.deliveries import DeliveryState
@@ -219,3 +221,33 @@ def test_a_revision_that_cannot_be_read_any_more_holds_too(ruled: Ruled):
         (uid,) = stored(ruled.send(ct(1)))
     with ruled.archive.read() as tx:
         assert tx.holds.open_for(tx.subjects.by_uid(uid).place.study_row)
+
+
+def test_a_shadow_that_cannot_be_read_any_more_harms_nothing(ruled: Ruled):
+    ruled.apply(ROUTE)
+    ruled.send(ct(1))
+    ruled.apply(ROUTE.replace('"PACS"', '"OTHER"'), Role.SHADOW)
+    with patch.object(RuleSet, "from_plain", side_effect=ValueError):
+        (uid,) = stored(ruled.send(ct(2)))
+    assert [each.state for each in ruled.deliveries()] == [DeliveryState.QUEUED] * 2
+    with ruled.archive.read() as tx:
+        assert not tx.holds.list()
+    assert [each.role for each in ruled.rulings("instance", ruled.row(uid))] == [Role.ACTIVE]
+
+
+def test_a_shadow_that_fails_harms_nothing(ruled: Ruled):
+    active = ruled.apply(ROUTE)
+    ruled.apply(ROUTE.replace('"PACS"', '"OTHER"'), Role.SHADOW)
+    decide = decider.decide
+
+    def fails(ruleset: RuleSet, *rest: Any) -> Decided:
+        if "OTHER" in str(ruleset.plain()):
+            raise ZeroDivisionError
+        return decide(ruleset, *rest)
+
+    with patch("node.rulings.decider.decide", fails):  # a fault of ours, which cannot be had otherwise
+        (uid,) = stored(ruled.send(ct(1)))
+    assert [each.state for each in ruled.deliveries()] == [DeliveryState.QUEUED]
+    assert [each.revision for each in ruled.rulings("instance", ruled.row(uid))] == [active]
+    with ruled.archive.read() as tx:
+        assert not tx.holds.list()

@@ -52,6 +52,7 @@ def test_the_newest_activation_of_a_role_counts_and_none_is_forgotten(archive: A
     with archive.begin() as tx:
         first, second = add(tx), add(tx, "d2")
         assert tx.rulesets.in_force(Role.ACTIVE) is None
+        assert tx.rulesets.all_in_force() == {}
         assert tx.rulesets.active(Role.ACTIVE) is None
         tx.rulesets.activate(Role.ACTIVE, first.id, "mara", NOW)
         tx.rulesets.activate(Role.SHADOW, second.id, "mara", NOW)
@@ -63,6 +64,7 @@ def test_the_newest_activation_of_a_role_counts_and_none_is_forgotten(archive: A
     with archive.read() as tx:
         assert tx.rulesets.in_force(Role.ACTIVE) == second.id
         assert tx.rulesets.in_force(Role.SHADOW) is None
+        assert tx.rulesets.all_in_force() == {Role.ACTIVE: second.id}
         assert tx.rulesets.active(Role.SHADOW) is None
         assert tx.rulesets.activations(Role.ACTIVE) == [
             Activation(Role.ACTIVE, second.id, "ole", later),
