@@ -29,6 +29,7 @@ from scu.errors import NotAccepted, ScuError
 from scu.store import StoreResult
 from storage.errors import StorageError
 from storage.records.deliveries import DeliveryState, Destination, Parcel, Result
+from storage.records.network import Peer
 
 _PATIENT = 2.0  # seconds for which a lane that may not send keeps what it has in its hand
 
@@ -53,6 +54,7 @@ class Courier:
         self._terms = Terms.of(config)
         self._lock = threading.Condition()
         self._destination = destination
+        self._peer: Peer | None = None
         self._breaker = Breaker.of(destination, config.breaker_failures, self._terms.backoff)
         self._rate = Rate(destination.rate)
         self._suspects = Suspects()
@@ -69,6 +71,11 @@ class Courier:
     def name(self) -> str:
         """Of the destination."""
         return self._destination.name
+
+    @property
+    def peer(self) -> Peer | None:
+        """Where it is, as far as is known; None: it was removed, or never called."""
+        return self._peer
 
     @property
     def preferred(self) -> Sequence[str]:
@@ -88,9 +95,10 @@ class Courier:
             self._fill_lanes()
             self._clerk.look_again()
 
-    def update(self, destination: Destination) -> None:
-        """Go by these settings from now on."""
+    def update(self, destination: Destination, peer: Peer | None) -> None:
+        """Go by these settings from now on, and to where `peer` is; None: there is none of its name."""
         with self._lock:
+            self._peer = peer
             if destination.rate != self._rate.per_second:
                 self._rate = Rate(destination.rate)
             self._destination = self._clerk.destination = destination
@@ -221,7 +229,7 @@ class Courier:
             kinds = dict.fromkeys((p.sop_class_uid, p.transfer_syntax_uid) for p in lane.hand.parcels)
             self._kinds = kinds | self._kinds
             kinds = dict(self._kinds)
-        peer = self._node.peers.get(self.name)
+        peer = self._peer = self._node.peers.get(self.name)
         return Line.open(peer, self._node.config.dicom, self._node.retrieve, kinds, self.preferred)
 
     def begin(self, lane: Lane, parcel: Parcel) -> bool:

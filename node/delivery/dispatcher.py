@@ -111,6 +111,7 @@ class Dispatcher:
         if not self._couriers:
             return
         with self._node.archive.read() as tx:
+            peers = {peer.name: peer for peer in tx.peers.list()}
             for destination in tx.destinations.list():
                 courier = self._couriers.get(destination.name)
                 if courier is None:
@@ -118,7 +119,7 @@ class Dispatcher:
                 if destination.worker != self._name:
                     self._lose(destination.name)
                     continue
-                courier.update(destination)
+                courier.update(destination, peers.get(destination.name))
                 if courier.idle_for() <= 0 or tx.deliveries.waiting(destination.id):
                     courier.look_again()
 

@@ -14,6 +14,7 @@ from node.delivery.line import Line, Sent
 from scu.errors import PeerFault, ScuError
 from storage.errors import StorageError
 from storage.records.deliveries import Parcel
+from storage.records.network import Peer
 
 _FRESH = 1.0  # seconds for which an association that worked is taken to stand
 
@@ -30,6 +31,10 @@ class Do(Enum):
 
 class Chief(Protocol):
     """Who tells lanes what to do, and is told what came of it. Its methods may be called by any thread."""
+
+    @property
+    def peer(self) -> Peer | None:
+        """Where the destination is, as far as is known."""
 
     @property
     def preferred(self) -> Sequence[str]:
@@ -86,7 +91,6 @@ class Lane:
         self._chief = chief
         self._line: Line | None = None
         self._used_at = 0.0
-        self._preferred: Sequence[str] = ()
         self._thread = threading.Thread(target=self._run, name=f"delivery {name} {number}", daemon=True)
 
     def start(self) -> None:
@@ -155,7 +159,6 @@ class Lane:
         if line is not None and line.covers(parcel) and self._stands(line):
             return line
         self._release()
-        self._preferred = self._chief.preferred
         try:
             self._line = self._chief.open(self)
         except (ScuError, UserError) as error:
@@ -167,8 +170,10 @@ class Lane:
         return self._line
 
     def _stands(self, line: Line) -> bool:
-        fresh = not line.torn and self.idle_for < _FRESH
-        return self._preferred == self._chief.preferred and (fresh or line.usable)
+        """Tell whether it still leads where it should, as it should, and has not ended meanwhile."""
+        if (line.peer, line.preferred) != (self._chief.peer, self._chief.preferred):
+            return False
+        return (not line.torn and self.idle_for < _FRESH) or line.usable
 
     def _release(self) -> None:
         if self._line is not None:

@@ -48,11 +48,15 @@ class Line:
 
     Parameters
     ----------
-    preferred
-        Transfer syntaxes that the destination is to get before the stored one, the best first.
+    peer, preferred
+        Who was called, and the transfer syntaxes that it is to get before the stored one, the best first.
     """
 
-    def __init__(self, association: Association, retrieve: Retrieve, preferred: Sequence[str] = ()) -> None:
+    def __init__(
+        self, association: Association, retrieve: Retrieve, peer: Peer, preferred: Sequence[str] = ()
+    ) -> None:
+        self.peer = peer
+        self.preferred = preferred
         self._association = association
         self._asked = {
             (proposal.abstract_syntax, syntax)
@@ -85,7 +89,7 @@ class Line:
         ------
         ScuError
         """
-        return cls(associate(peer, config, proposals(kinds, preferred)), retrieve, preferred)
+        return cls(associate(peer, config, proposals(kinds, preferred)), retrieve, peer, preferred)
 
     def covers(self, parcel: Parcel) -> bool:
         """Tell whether what a parcel needs was negotiated, successfully or not."""

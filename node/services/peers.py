@@ -72,6 +72,7 @@ class Peers:
         try:
             with self._archive.begin() as tx:
                 tx.peers.add(peer)
+                tx.ring()  # something may wait to be delivered to it
                 tx.commit()
         except Exists:
             raise UserError(
@@ -111,6 +112,7 @@ class Peers:
         """
         with self._archive.begin() as tx:
             removed = tx.peers.remove(name)
+            tx.ring()  # whoever has an association with it ends that
             tx.commit()
         if not removed:
             raise UserError(f"peer {name!r} is not known, so there is nothing to remove")

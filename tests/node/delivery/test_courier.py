@@ -350,6 +350,34 @@ def test_a_destination_that_nobody_knows_is_in_trouble(start_sender: Start):
         sender.wait("pacs", DELIVERED)
 
 
+def test_a_peer_that_has_moved_gets_nothing_more_at_its_old_place(start_sender: Start):
+    sender = start_sender(delivery={"idle_seconds": 30})
+    first, second = sender.keep(ct(1)), sender.keep(ct(2))
+    with faulty() as old, faulty() as new:
+        sender.peer("pacs", old.port)
+        sender.queue("pacs", first)
+        with sender.delivering():
+            sender.wait("pacs", DELIVERED)
+            sender.move("pacs", new.port)
+            sender.queue("pacs", second)
+            sender.wait("pacs", DELIVERED, second)
+    assert (numbers(old.stored), numbers(new.stored)) == ([1], [2])
+
+
+def test_a_peer_that_was_removed_gets_nothing_more(start_sender: Start):
+    sender = start_sender(delivery={"idle_seconds": 30, "breaker_failures": 1})
+    first, second = sender.keep(ct(1)), sender.keep(ct(2))
+    with faulty() as peer:
+        sender.peer("pacs", peer.port)
+        sender.queue("pacs", first)
+        with sender.delivering():
+            sender.wait("pacs", DELIVERED)
+            sender.node.peers.remove("pacs")
+            sender.queue("pacs", second)
+            until(lambda: sender.destination("pacs").opened_at is not None)
+    assert numbers(peer.stored) == [1]
+
+
 def test_one_that_is_down_does_not_touch_another(start_sender: Start):
     sender = start_sender(delivery={"breaker_failures": 1})
     uids = sender.keep(*(ct(n) for n in range(1, 21)))

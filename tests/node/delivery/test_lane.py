@@ -34,6 +34,10 @@ class Chief:
         self.told: list[str] = []
         self.refuses: set[int] = set()
 
+    @property
+    def peer(self) -> Peer | None:
+        return self._peer
+
     def next(self, lane: Lane) -> Parcel | Do:
         while self._tasks:
             task = self._tasks.pop(0)
