@@ -238,6 +238,8 @@ class Courier:
             hand = lane.hand
             if self._stopping or not hand.parcels or hand.parcels[0] is not parcel:
                 return False
+            if self._waits(first=lane.number == 0) > 0:  # it took a while to connect
+                return False
             hand.on_way, lane.due_at = True, None
             return True
 

@@ -8,6 +8,8 @@ import pytest
 
 from node.core import clock
 from node.delivery.courier import Courier
+from node.delivery.lane import Lane
+from node.delivery.line import Line
 from node.delivery.postbook import Postbook
 from storage.records.deliveries import DeliveryState
 from tests.support.delivering import Sender, until
@@ -431,6 +433,39 @@ def test_nothing_is_sent_once_the_lease_has_run_out_even_if_nobody_says_so(sende
         postbook.stop()
 
 
+def test_what_may_not_be_sent_any_more_once_the_association_stands_is_not(sender: Sender):
+    uids = sender.keep(ct(1))
+    now = clock.now()
+    with faulty() as peer:
+        sender.peer("pacs", peer.port)
+        sender.queue("pacs", uids)
+        with sender.node.archive.begin() as tx:
+            (home,) = tx.destinations.lease("w", now, now + timedelta(hours=1), 1)
+            tx.commit()
+        postbook = Postbook(sender.node.archive)
+        courier = _Expiring(sender.node, home, "w", postbook)
+        courier.start()
+        until(lambda: courier.opened)
+        until(lambda: peer.requests)
+        courier.stop()
+        assert courier.settle(60)
+        postbook.stop()
+    assert peer.stored == {}
+    assert set(sender.states("pacs").values()) == {"queued"}
+
+
+class _Expiring(Courier):
+    """Its lease runs out, unheard, while it connects."""
+
+    opened = False
+
+    def open(self, lane: Lane) -> Line:
+        line = super().open(lane)
+        self.keep(clock.monotonic() - 1)
+        self.opened = True
+        return line
+
+
 def test_a_pause_is_noticed_at_once_and_its_end_too(sender: Sender):
     uids = sender.keep(*(ct(n) for n in range(1, 6)))
     with faulty(Fault(2, Act.WAIT)) as peer:
@@ -477,7 +512,8 @@ def test_a_rate_is_kept(sender: Sender):
     assert (ends[-1] - ends[0]).total_seconds() > 0.35  # ten times 50 ms, less what may be made up for
 
 
-def test_several_associations_share_the_series(sender: Sender):
+def test_several_associations_share_the_series(start_sender: Start):
+    sender = start_sender(delivery={"idle_seconds": 30})  # a slow commit ends none of them
     uids = sender.keep(*(ct(n, series=s) for s in (1, 2, 3, 4) for n in range(1, 6)))
     with faulty(Fault(1, Act.WAIT)) as peer:
         sender.peer("pacs", peer.port)
