@@ -1,5 +1,7 @@
 """A destination that is down for the whole of an intake: it gets all of it later, and costs nobody else."""
 
+import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,3 +86,28 @@ def test_it_gets_two_thousand_once_and_in_order_when_it_comes_back(
     )
     assert back.most == 3
     _assert_in_order(back, 20)
+
+
+def test_one_that_dies_again_and_again_gets_all_and_the_ledger_tells_how(
+    tmp_path: Path, archive_url: str, start_process: Start
+) -> None:
+    """What it had taken when it died, unanswered, it gets again: the ledger has the attempt that broke."""
+    chance = random.Random(5)
+    with receiving(pause=0.005) as peer:
+        path = forwarding_config(tmp_path, archive_url, {"pacs": peer.port})
+        receiver, worker = start_process(path, wait=False), start_process(path, "worker", wait=False)
+        receiver.wait_until_answering()
+        burst = Burst(receiver.port, each=40, studies=3)
+        burst.start()
+        for turn in range(1, 6):
+            peer.wait(lambda turn=turn: len(peer.receptions) >= 20 * turn)  # type: ignore[misc]
+            peer.stop()
+            time.sleep(chance.uniform(0.0, 0.3))
+            peer.start()
+        burst.join()
+        assert len(burst.acknowledged) == 160
+        wait_for_all(receiver.config, worker, receiver)
+        earlier = assert_delivered(receiver.config, "pacs", burst.acknowledged, peer)
+        broken = [each for some in earlier.values() for each in some if each.words]
+        assert len(broken) <= 5  # one for each association that broke; the rest was not touched
+    assert [each.stop() for each in (worker, receiver)] == [0, 0]

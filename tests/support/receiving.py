@@ -65,11 +65,13 @@ class Receiver:
         self.go = threading.Event()
         self._changed = threading.Condition()
         self._standing = 0
+        self._stopped = False
         self._links: list[Link] = []
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Listen, on the port of the last time if there was one."""
+        self._stopped = False
         listener = socket.create_server(("127.0.0.1", self.port))
         self._listener = listener
         self.port = listener.getsockname()[1]
@@ -78,6 +80,7 @@ class Receiver:
     def stop(self) -> None:
         """Be gone: nobody listens, and what stood is cut."""
         self.go.set()
+        self._stopped = True
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -125,8 +128,9 @@ class Receiver:
     def _converse(self, sock: socket.socket) -> None:
         link = Link(sock, max_pdu=65536, idle_timeout=300, pdu_timeout=60)
         self._links.append(link)
-        with contextlib.suppress(WireError):
-            self._serve(link)
+        if not self._stopped:
+            with contextlib.suppress(WireError):
+                self._serve(link)
         link.close()
 
     def _serve(self, link: Link) -> None:
