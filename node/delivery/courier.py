@@ -281,6 +281,8 @@ class Courier:
         with self._lock:
             breaks = self._suspects.breaks(parcel.id) + 1
             culprit = self._suspects.broke(parcel.id)
+            if not culprit:  # couriers come and go while it waits: what they saw counts for its age
+                breaks = max(breaks, parcel.failures + 1)
             result = ending.broken(
                 parcel,
                 verdict.words,

@@ -82,7 +82,7 @@ def broken(
     Parameters
     ----------
     breaks
-        Associations that broke during it, this one included.
+        Associations that broke during it, this one included; or all its failures, where they are more.
     culprit
         It is to blame; see `Suspects`.
     """

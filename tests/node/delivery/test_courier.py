@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from node.delivery.courier import Courier
 from node.delivery.lane import Lane
 from node.delivery.line import Line
 from node.delivery.postbook import Postbook
+from scu.errors import PeerFault
 from storage.records.deliveries import DeliveryState
 from tests.support.delivering import Sender, until
 from tests.support.faulty import Act, Fault, faulty
@@ -464,6 +466,31 @@ class _Expiring(Courier):
         self.keep(clock.monotonic() - 1)
         self.opened = True
         return line
+
+
+def test_a_courier_knows_of_the_failures_before_its_time(start_sender: Start):
+    sender = start_sender(delivery={"max_age_hours": 1 / 3600})
+    uids = sender.keep(ct(1))
+    now = clock.now()
+    sender.peer("pacs", free_port())
+    sender.queue("pacs", uids)
+    with sender.node.archive.begin() as tx:
+        (home,) = tx.destinations.lease("w", now, now + timedelta(hours=1), 1)
+        (parcel,) = tx.deliveries.claim(home.id, "w", now, 1, ())
+        tx.commit()
+    parcel = replace(parcel, failures=99)  # by couriers that were let go while it waited
+    postbook = Postbook(sender.node.archive)
+    courier = Courier(sender.node, home, "w", postbook)
+    courier.start()
+    lane = Lane(courier, 9, "pacs")
+    lane.hand.parcels.append(parcel)
+    lane.hand.on_way = True
+    courier.broke(lane, parcel, PeerFault("it hung up.", retry=True))
+    (dead,) = sender.wait("pacs", DEAD).values()
+    assert dead.words == "it hung up; given up after 100 failures"
+    courier.stop()
+    assert courier.settle(60)
+    postbook.stop()
 
 
 def test_a_pause_is_noticed_at_once_and_its_end_too(sender: Sender):
