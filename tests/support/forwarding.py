@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from node.config import Config, load
 from node.core import clock
+from node.services.why import tell
 from storage.archive import Archive
 from storage.records.deliveries import OPEN_STATES, Attempt, Delivery, DeliveryState
 from storage.records.network import Peer
@@ -147,7 +148,7 @@ def assert_delivered(
     entries, times, digests = ledger(config, name), peer.times, peer.digests
     earlier = attempts(config, entries)
     for uid, digest in acknowledged.items():
-        assert uid in entries, f"{uid} was acknowledged, and nobody was to deliver it"
+        assert uid in entries, f"{uid} was acknowledged, and nobody was to deliver it: {_story(config, uid)}"
         assert entries[uid].state is DeliveryState.DELIVERED, entries[uid]
         assert digests.get(uid) == {digest}, f"{uid} was delivered with other bytes, or not at all"
         assert entries[uid].digest == digest
@@ -157,3 +158,9 @@ def assert_delivered(
         assert entries[uid].attempts >= count, f"{uid} was received {count} times: {entries[uid]}"
         assert len(told) + 1 >= count, f"{uid} was received {count} times: {told}"
     return earlier
+
+
+def _story(config: Config, uid: str) -> object:
+    """What became of an instance, for whoever reads why a test has failed."""
+    with opened(config) as (archive, _):
+        return tell(archive, uid)
