@@ -8,6 +8,7 @@ import click
 
 from node.cli.options import config_option, json_option
 from node.cli.output import Output
+from node.cli.rulefiles import author
 from node.cli.session import opened
 from node.config import Config
 from node.core.errors import UserError
@@ -111,7 +112,7 @@ def retry(
     usual = service.RETRIED if ids else service.FAILED
     chosen = tuple(DeliveryState(state) for state in states) or usual
     with opened(config) as node:
-        again = service.retry(node, ids=ids, destination=destination, states=chosen)
+        again = service.retry(node, author(), ids=ids, destination=destination, states=chosen)
     out.result({"queued": again}, f"{_count(again)} queued again.")
 
 
@@ -126,7 +127,7 @@ def cancel(ids: Sequence[int], destination: str, study: str, config: Config, out
     if ids and (destination or study):
         raise UserError("say either numbers, or a destination or study")
     with opened(config) as node:
-        cancelled = service.cancel(node, ids=ids, destination=destination, study_uid=study)
+        cancelled = service.cancel(node, author(), ids=ids, destination=destination, study_uid=study)
     out.result({"cancelled": cancelled}, f"{_count(cancelled)} cancelled.")
 
 
@@ -140,7 +141,7 @@ def release(ids: Sequence[int], study: str, config: Config, out: Output) -> None
     if ids and study:
         raise UserError("say either numbers or a study")
     with opened(config) as node:
-        released = service.release(node, ids=ids, study_uid=study)
+        released = service.release(node, author(), ids=ids, study_uid=study)
     out.result({"released": released}, f"{_count(released)} released.")
 
 

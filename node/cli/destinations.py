@@ -1,6 +1,5 @@
 """`isocentre destinations`: peers as something to deliver to."""
 
-import getpass
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -10,6 +9,7 @@ import click
 from node.cli.moments import moment
 from node.cli.options import config_option, json_option
 from node.cli.output import Output
+from node.cli.rulefiles import author
 from node.cli.session import opened
 from node.config import Config
 from node.core import clock
@@ -99,7 +99,7 @@ def set_(
     if any_syntax or syntax:
         settings = replace(settings, syntaxes=syntax)
     with opened(config) as node:
-        service.set_(node, name, settings)
+        service.set_(node, name, settings, author())
         found = service.get(node, name)
     out.result(found, *_lines(found, config.delivery.associations))
 
@@ -111,7 +111,7 @@ def set_(
 def pause(name: str, config: Config, out: Output) -> None:
     """Deliver nothing to NAME until it is resumed; what is on its way arrives."""
     with opened(config) as node:
-        paused = service.pause(node, name)
+        paused = service.pause(node, name, author())
     out.result(
         paused, f"{name} is paused. What is for it waits; isocentre destinations resume {name} goes on."
     )
@@ -124,7 +124,7 @@ def pause(name: str, config: Config, out: Output) -> None:
 def resume(name: str, config: Config, out: Output) -> None:
     """Deliver to NAME again; if it was given up it is asked at once whether it is back."""
     with opened(config) as node:
-        resumed = service.resume(node, name)
+        resumed = service.resume(node, name, author())
     asked = "; it is asked at once whether it is back" if resumed.opened_at else ""
     out.result(resumed, f"{name} is delivered to again{asked}.")
 
@@ -138,7 +138,7 @@ def resume(name: str, config: Config, out: Output) -> None:
 def replay(name: str, since: datetime, until: datetime | None, config: Config, out: Output) -> None:
     """Send again what was first queued for NAME in some time and has ended, delivered or not."""
     with opened(config) as node:
-        again = service.replay(node, name, since, until or clock.now(), getpass.getuser())
+        again = service.replay(node, name, since, until or clock.now(), author())
     out.result({"destination": name, "queued": again}, f"{again} deliveries to {name} are queued again.")
 
 

@@ -1,12 +1,12 @@
 """`isocentre holds`: what a person must look at before it goes anywhere."""
 
-import getpass
 from dataclasses import asdict
 
 import click
 
 from node.cli.options import config_option, json_option
 from node.cli.output import Output
+from node.cli.rulefiles import author
 from node.cli.session import opened
 from node.config import Config
 from node.services import holds as service
@@ -49,7 +49,7 @@ def list_(released: bool, limit: int, config: Config, out: Output) -> None:
 def release(number: int, config: Config, out: Output) -> None:
     """Let go what a hold holds, unless another one holds it too."""
     with opened(config) as node:
-        done = service.release(node, number, getpass.getuser())
+        done = service.release(node, number, author())
     kept = f" {done.kept} stay held for another reason." if done.kept else ""
     out.result(done, f"Hold {number} is released: {_what(done)} go on.{kept}")
 
@@ -61,7 +61,7 @@ def release(number: int, config: Config, out: Output) -> None:
 def reject(number: int, config: Config, out: Output) -> None:
     """Cancel what a hold holds: it goes nowhere. The instances stay in the archive."""
     with opened(config) as node:
-        done = service.reject(node, number, getpass.getuser())
+        done = service.reject(node, number, author())
     out.result(done, f"Hold {number} is closed: {_what(done)} are cancelled.")
 
 

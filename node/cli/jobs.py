@@ -7,6 +7,7 @@ import click
 
 from node.cli.options import config_option, json_option
 from node.cli.output import Output
+from node.cli.rulefiles import author
 from node.cli.session import opened
 from node.config import Config
 from node.core.errors import UserError
@@ -70,10 +71,10 @@ def retry(number: int | None, everything: bool, kind: str, config: Config, out: 
         raise UserError("say which job: its ID, or --all with or without --kind")
     with opened(config) as node:
         if number is None:
-            again = service.retry_all(node, kind)
+            again = service.retry_all(node, author(), kind)
             out.result({"queued": again}, f"{again} {'job is' if again == 1 else 'jobs are'} queued again.")
             return
-        job = service.retry(node, number)
+        job = service.retry(node, number, author())
     out.result(job, f"{_name(job)} is queued and runs as soon as a worker is free.")
 
 
@@ -84,7 +85,7 @@ def retry(number: int | None, everything: bool, kind: str, config: Config, out: 
 def release(number: int, config: Config, out: Output) -> None:
     """Let a held job run."""
     with opened(config) as node:
-        job = service.release(node, number)
+        job = service.release(node, number, author())
     out.result(job, f"{_name(job)} is queued and runs as soon as a worker is free.")
 
 
@@ -95,7 +96,7 @@ def release(number: int, config: Config, out: Output) -> None:
 def cancel(number: int, config: Config, out: Output) -> None:
     """Take a job out of the queue; one that runs is interrupted."""
     with opened(config) as node:
-        job = service.cancel(node, number)
+        job = service.cancel(node, number, author())
     out.result(job, f"{_name(job)} is cancelled. What it has done already stays.")
 
 

@@ -7,12 +7,16 @@ from node.core import clock
 from node.core.errors import UserError
 from node.root import Node
 from storage.records.deliveries import OPEN_STATES, Attempt, Delivery, DeliveryState
+from storage.records.trail import AuditEntry
+from storage.transaction import Transaction
 
 RETRIED = (DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.WAITING)
 """States from which a delivery can be tried again, unless others are said."""
 
 FAILED = (DeliveryState.DEAD, DeliveryState.WAITING)
 """Those of them in which no person has put it, as one does who rejects a hold."""
+
+_NAMED = 100  # deliveries whose numbers the audit keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ def get(node: Node, number: int) -> Detail:
 
 def retry(
     node: Node,
+    author: str,
     *,
     ids: Collection[int] = (),
     destination: str = "",
@@ -71,6 +76,8 @@ def retry(
 
     Parameters
     ----------
+    author
+        Who wants it, for the audit; so with all that changes something.
     ids
         These alone; empty: all that the rest says.
 
@@ -84,12 +91,20 @@ def retry(
     with node.archive.begin() as tx:
         again = tx.ledger.retry(ids=ids, destination=destination, states=states, at=clock.now())
         if again == len(set(ids)) or not ids:
+            _audit(tx, author, "deliveries.retry", again, ids, destination)
             tx.commit()
             return again
     raise _unfit(node, ids, states, "tried again")
 
 
-def cancel(node: Node, *, ids: Collection[int] = (), destination: str = "", study_uid: str = "") -> int:
+def cancel(
+    node: Node,
+    author: str,
+    *,
+    ids: Collection[int] = (),
+    destination: str = "",
+    study_uid: str = "",
+) -> int:
     """Cancel deliveries that are not at their end; one that is being sent may arrive. Return how many.
 
     Raises
@@ -102,12 +117,13 @@ def cancel(node: Node, *, ids: Collection[int] = (), destination: str = "", stud
     with node.archive.begin() as tx:
         cancelled = tx.ledger.cancel(ids=ids, destination=destination, study_uid=study_uid, at=clock.now())
         if cancelled == len(set(ids)) or not ids:
+            _audit(tx, author, "deliveries.cancel", cancelled, ids, destination, study_uid)
             tx.commit()
             return cancelled
     raise _unfit(node, ids, OPEN_STATES, "cancelled")
 
 
-def release(node: Node, *, ids: Collection[int] = (), study_uid: str = "") -> int:
+def release(node: Node, author: str, *, ids: Collection[int] = (), study_uid: str = "") -> int:
     """Let held deliveries go, whatever holds them; return how many.
 
     Raises
@@ -120,9 +136,28 @@ def release(node: Node, *, ids: Collection[int] = (), study_uid: str = "") -> in
     with node.archive.begin() as tx:
         released = tx.ledger.release(ids=ids, study_uid=study_uid, at=clock.now())
         if released == len(set(ids)) or not ids:
+            _audit(tx, author, "deliveries.release", released, ids, study_uid=study_uid)
             tx.commit()
             return released
     raise _unfit(node, ids, (DeliveryState.HELD,), "released")
+
+
+def _audit(
+    tx: Transaction,
+    author: str,
+    action: str,
+    count: int,
+    ids: Collection[int],
+    destination: str = "",
+    study_uid: str = "",
+) -> None:
+    """Say who did what to which deliveries."""
+    which = {"ids": sorted(ids)[:_NAMED], "destination": destination, "study": study_uid}
+    detail = {"count": count} | {name: value for name, value in which.items() if value}
+    subject = f"destination {destination}" if destination else study_uid
+    if len(set(ids)) == 1:
+        subject = f"delivery {next(iter(ids))}"
+    tx.audit.add(AuditEntry(clock.now(), author, action, subject or "deliveries", detail=detail))
 
 
 def _unfit(node: Node, ids: Collection[int], states: Collection[DeliveryState], done: str) -> UserError:

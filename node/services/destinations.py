@@ -18,6 +18,7 @@ from node.root import Node
 from node.services.standing import Standing, standing
 from rules.window import Window
 from storage.records.deliveries import Destination
+from storage.records.trail import AuditEntry
 from storage.transaction import Transaction
 
 _ASSOCIATIONS = 16
@@ -113,7 +114,7 @@ def get(node: Node, name: str) -> Standing:
     return found
 
 
-def set_(node: Node, name: str, settings: Settings) -> Destination:
+def set_(node: Node, name: str, settings: Settings, author: str) -> Destination:
     """Set what `settings` has, of a peer or of a destination that there is.
 
     Raises
@@ -124,20 +125,21 @@ def set_(node: Node, name: str, settings: Settings) -> Destination:
     values = settings.checked()
     if not values:
         raise UserError("nothing is to be set; --help lists what can be")
-    return _set(node, name, values)
+    return _set(node, name, values, author, "destination.set")
 
 
-def pause(node: Node, name: str) -> Destination:
+def pause(node: Node, name: str, author: str) -> Destination:
     """Deliver nothing to a destination until it is resumed; what is on its way arrives."""
-    return _set(node, name, {"paused": True})
+    return _set(node, name, {"paused": True}, author, "destination.pause")
 
 
-def resume(node: Node, name: str) -> Destination:
+def resume(node: Node, name: str, author: str) -> Destination:
     """Deliver to a destination again; one that was given up is asked at once."""
     with node.archive.begin() as tx:
         _known(node, tx, name)
         resumed = tx.destinations.set(name, paused=False)
         tx.destinations.probe(name, clock.now())
+        _audit(tx, author, "destination.resume", name, {})
         tx.commit()
     return resumed
 
@@ -155,16 +157,24 @@ def replay(node: Node, name: str, since: datetime, until: datetime, author: str)
     get(node, name)
     with node.archive.begin() as tx:
         again = tx.ledger.replay(name, since, until, clock.now(), author)
+        window = {"since": since.isoformat(), "until": until.isoformat()}
+        _audit(tx, author, "destination.replay", name, {**window, "count": again})
         tx.commit()
     return again
 
 
-def _set(node: Node, name: str, values: Mapping[str, Any]) -> Destination:
+def _set(node: Node, name: str, values: Mapping[str, Any], author: str, action: str) -> Destination:
     with node.archive.begin() as tx:
         _known(node, tx, name)
         changed = tx.destinations.set(name, **values)
+        _audit(tx, author, action, name, {} if action == "destination.pause" else values)
         tx.commit()
     return changed
+
+
+def _audit(tx: Transaction, author: str, action: str, name: str, detail: Mapping[str, Any]) -> None:
+    """Say who did what to a destination."""
+    tx.audit.add(AuditEntry(clock.now(), author, action, f"destination {name}", detail=detail))
 
 
 def _known(node: Node, tx: Transaction, name: str) -> None:

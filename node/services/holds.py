@@ -13,6 +13,7 @@ from node.core import clock
 from node.core.errors import UserError
 from node.root import Node
 from storage.records.rulings import Held
+from storage.records.trail import AuditEntry
 from storage.transaction import Transaction
 
 Chain = tuple[int | None, int | None, int | None]
@@ -88,6 +89,7 @@ def release(node: Node, number: int, author: str) -> Decided:
         released = tx.ledger.release(ids=free, at=now) if free else 0
         for job in jobs.get("", []):
             tx.jobs.release(job, now)
+        _audit(tx, author, "hold.release", hold, released, len(jobs.get("", [])), now)
         tx.commit()
     kept = sum(len(ids) for found in (deliveries, jobs) for reason, ids in found.items() if reason)
     return Decided(hold, released, len(jobs.get("", [])), kept)
@@ -109,8 +111,24 @@ def reject(node: Node, number: int, author: str) -> Decided:
         cancelled = tx.ledger.cancel(ids=ids, at=now) if ids else 0
         for job in jobs:
             tx.jobs.cancel(job, now)
+        _audit(tx, author, "hold.reject", hold, cancelled, len(jobs), now)
         tx.commit()
     return Decided(hold, cancelled, len(jobs), 0)
+
+
+def _audit(
+    tx: Transaction, author: str, action: str, hold: Held, deliveries: int, jobs: int, now: datetime
+) -> None:
+    """Say who decided what on a hold."""
+    study = tx.subjects.study(hold.study_row)
+    detail = {
+        "level": hold.level,
+        "study": study.study_instance_uid if study else "",
+        "reason": hold.reason,
+        "deliveries": deliveries,
+        "jobs": jobs,
+    }
+    tx.audit.add(AuditEntry(now, author, action, f"hold {hold.id}", detail=detail))
 
 
 def _listed(tx: Transaction, hold: Held) -> Listed:

@@ -7,6 +7,8 @@ from node.core.errors import UserError
 from node.root import Node
 from storage.errors import Exists
 from storage.records.jobs import Job, JobState
+from storage.records.trail import AuditEntry
+from storage.transaction import Transaction
 
 
 def list_(node: Node, state: JobState | None = None, kind: str = "", limit: int = 50) -> Sequence[Job]:
@@ -30,7 +32,7 @@ def get(node: Node, number: int) -> Job:
     return job
 
 
-def retry(node: Node, number: int) -> Job:
+def retry(node: Node, number: int, author: str) -> Job:
     """Queue a dead, cancelled or waiting job to run at once.
 
     Raises
@@ -41,6 +43,7 @@ def retry(node: Node, number: int) -> Job:
     try:
         with node.archive.begin() as tx:
             job = tx.jobs.retry(number, clock.now())
+            _audit(tx, author, "job.retry", job)
             tx.commit()
     except Exists:
         raise UserError(f"job {number}: another job that is queued or running does the same") from None
@@ -49,15 +52,17 @@ def retry(node: Node, number: int) -> Job:
     return job
 
 
-def retry_all(node: Node, kind: str = "") -> int:
+def retry_all(node: Node, author: str, kind: str = "") -> int:
     """Queue all dead jobs, or those of a kind, to run at once; return how many."""
     with node.archive.begin() as tx:
         again = tx.jobs.retry_all(kind, clock.now())
+        detail = {"count": again, "kind": kind}
+        tx.audit.add(AuditEntry(clock.now(), author, "job.retry", "jobs", detail=detail))
         tx.commit()
     return again
 
 
-def release(node: Node, number: int) -> Job:
+def release(node: Node, number: int, author: str) -> Job:
     """Queue a job that was held for a person.
 
     Raises
@@ -67,13 +72,14 @@ def release(node: Node, number: int) -> Job:
     """
     with node.archive.begin() as tx:
         job = tx.jobs.release(number, clock.now())
+        _audit(tx, author, "job.release", job)
         tx.commit()
     if job is None:
         raise UserError(f"job {number}: it is {get(node, number).state.value}, not held")
     return job
 
 
-def cancel(node: Node, number: int) -> Job:
+def cancel(node: Node, number: int, author: str) -> Job:
     """Take a job out of the queue, or from the worker that runs it.
 
     Raises
@@ -83,7 +89,14 @@ def cancel(node: Node, number: int) -> Job:
     """
     with node.archive.begin() as tx:
         job = tx.jobs.cancel(number, clock.now())
+        _audit(tx, author, "job.cancel", job)
         tx.commit()
     if job is None:
         raise UserError(f"job {number}: it is {get(node, number).state.value}, so it cannot be cancelled")
     return job
+
+
+def _audit(tx: Transaction, author: str, action: str, job: Job | None) -> None:
+    """Say who did what to a job; when there was none such, nothing was done."""
+    if job is not None:
+        tx.audit.add(AuditEntry(clock.now(), author, action, f"job {job.id}", detail={"kind": job.kind}))

@@ -41,20 +41,20 @@ def test_one_is_shown_with_its_attempts(node: Node):
 
 def test_they_are_cancelled_and_tried_again(node: Node):
     ids = queue(node.archive, instances(node.archive, each=3))
-    assert deliveries.cancel(node, ids=ids[:1]) == 1
+    assert deliveries.cancel(node, "me", ids=ids[:1]) == 1
     assert states(node.archive) == ["cancelled", "queued", "queued"]
-    assert deliveries.cancel(node, study_uid="1.2.1") == 2
-    assert deliveries.retry(node, ids=ids[:1]) == 1
-    assert deliveries.retry(node, destination="north", states=[DeliveryState.DEAD]) == 0
-    assert deliveries.retry(node, destination="north") == 2
-    assert deliveries.cancel(node, destination="north") == 3
+    assert deliveries.cancel(node, "me", study_uid="1.2.1") == 2
+    assert deliveries.retry(node, "me", ids=ids[:1]) == 1
+    assert deliveries.retry(node, "me", destination="north", states=[DeliveryState.DEAD]) == 0
+    assert deliveries.retry(node, "me", destination="north") == 2
+    assert deliveries.cancel(node, "me", destination="north") == 3
 
 
 def test_they_are_released(node: Node):
     ids = queue(node.archive, instances(node.archive, each=3), held="look at it")
-    assert deliveries.release(node, ids=ids[:1]) == 1
+    assert deliveries.release(node, "me", ids=ids[:1]) == 1
     assert states(node.archive) == ["queued", "held", "held"]
-    assert deliveries.release(node, study_uid="1.2.1") == 2
+    assert deliveries.release(node, "me", study_uid="1.2.1") == 2
 
 
 def test_what_does_not_go_changes_nothing(node: Node):
@@ -62,17 +62,33 @@ def test_what_does_not_go_changes_nothing(node: Node):
     home = lease(node.archive)
     finish(node.archive, [delivered(claim(node.archive, home.id, limit=1)[0])])
     with pytest.raises(UserError, match="it is delivered, so it cannot be cancelled; nothing was changed"):
-        deliveries.cancel(node, ids=ids)
+        deliveries.cancel(node, "me", ids=ids)
     with pytest.raises(UserError, match="it is delivered, so it cannot be tried again"):
-        deliveries.retry(node, ids=ids)
+        deliveries.retry(node, "me", ids=ids)
     with pytest.raises(UserError, match="so it cannot be released"):
-        deliveries.release(node, ids=ids)
+        deliveries.release(node, "me", ids=ids)
     with pytest.raises(UserError, match="there is none"):
-        deliveries.cancel(node, ids=[*ids[1:], 10**6])
+        deliveries.cancel(node, "me", ids=[*ids[1:], 10**6])
     assert states(node.archive) == ["delivered", "queued"]
 
 
 def test_what_is_not_said_is_not_everything(node: Node):
     for call in (deliveries.retry, deliveries.cancel, deliveries.release):
         with pytest.raises(UserError, match="say which deliveries"):
-            call(node)
+            call(node, "me")
+
+
+def test_who_did_what_is_kept(node: Node):
+    ids = queue(node.archive, instances(node.archive, each=2))
+    deliveries.cancel(node, "ann", ids=ids[:1])
+    deliveries.retry(node, "ben", destination="north", states=[DeliveryState.CANCELLED])
+    deliveries.release(node, "cleo", study_uid="1.2.1")
+    with pytest.raises(UserError):
+        deliveries.release(node, "dan", ids=ids)
+    with node.archive.read() as tx:
+        entries = tx.audit.list()[::-1]
+    assert [(each.actor, each.action, each.subject, each.detail["count"]) for each in entries] == [
+        ("ann", "deliveries.cancel", f"delivery {ids[0]}", 1),
+        ("ben", "deliveries.retry", "destination north", 1),
+        ("cleo", "deliveries.release", "1.2.1", 0),
+    ]

@@ -72,7 +72,7 @@ def test_one_that_is_not_there(node: Node):
     with pytest.raises(UserError, match="nothing has been sent to this peer"):
         destinations.get(node, "north")
     with pytest.raises(UserError, match="is not known"):
-        destinations.pause(node, "south")
+        destinations.pause(node, "south", "me")
     with pytest.raises(UserError, match="is not known"):
         destinations.replay(node, "south", NOW, NOW + SECOND, "me")
 
@@ -82,12 +82,15 @@ def test_what_is_set_stays_and_the_rest_is_as_it_was(node: Node):
     window = {"hours": ["22:00-06:00"], "weekdays": ["sat"]}
     syntaxes = ["JPEGLosslessSV1", "1.2.840.10008.1.2.1", "JPEGLosslessSV1"]
     changed = destinations.set_(
-        node, "north", Settings(associations=4, rate=2.5, window=window, syntaxes=syntaxes, commitment=True)
+        node,
+        "north",
+        Settings(associations=4, rate=2.5, window=window, syntaxes=syntaxes, commitment=True),
+        "me",
     )
     assert (changed.associations, changed.rate, changed.commitment) == (4, 2.5, True)
     assert changed.window == {"hours": ["22:00-06:00"], "weekdays": ["Saturday"]}
     assert changed.syntaxes == ("1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.1")
-    destinations.set_(node, "north", Settings(window={}, syntaxes=[]))
+    destinations.set_(node, "north", Settings(window={}, syntaxes=[]), "me")
     found = destinations.get(node, "north").settings
     assert (found.associations, found.window, found.syntaxes) == (4, None, ())
 
@@ -109,7 +112,7 @@ def test_what_is_set_stays_and_the_rest_is_as_it_was(node: Node):
 def test_what_cannot_be_set_is_told(node: Node, settings: Settings, said: str):
     know(node)
     with pytest.raises(UserError, match=said):
-        destinations.set_(node, "north", settings)
+        destinations.set_(node, "north", settings, "me")
     with node.archive.read() as tx:
         assert tx.destinations.get("north") is None
 
@@ -117,11 +120,11 @@ def test_what_cannot_be_set_is_told(node: Node, settings: Settings, said: str):
 def test_one_that_is_paused_is_left_alone(node: Node):
     know(node)
     queue(node.archive, instances(node.archive))
-    assert destinations.pause(node, "north").paused
+    assert destinations.pause(node, "north", "me").paused
     assert destinations.get(node, "north").state is State.PAUSED
     with node.archive.begin() as tx:
         assert tx.destinations.lease("w", NOW, NOW + LEASE, 1) == []
-    assert not destinations.resume(node, "north").paused
+    assert not destinations.resume(node, "north", "me").paused
     assert lease(node.archive).name == "north"
 
 
@@ -133,7 +136,7 @@ def test_one_that_is_resumed_is_probed_at_once(node: Node):
     assert (found.state, found.troubled) == (State.DOWN, True)
     with node.archive.begin() as tx:
         assert tx.destinations.lease("w", NOW, NOW + LEASE, 1) == []
-    destinations.resume(node, "north")
+    destinations.resume(node, "north", "me")
     held = lease(node.archive)
     assert (held.opened_at, held.probe_at) == (NOW, NOW)
 
@@ -153,4 +156,22 @@ def test_a_window_of_time_is_sent_again(node: Node):
 
 def test_a_destination_without_its_peer_can_still_be_paused(node: Node):
     queue(node.archive, instances(node.archive), "gone")
-    assert destinations.pause(node, "gone").paused
+    assert destinations.pause(node, "gone", "me").paused
+
+
+def test_who_did_what_is_kept(node: Node):
+    queue(node.archive, instances(node.archive))
+    destinations.set_(node, "north", Settings(rate=5), "ann")
+    destinations.pause(node, "north", "ben")
+    destinations.resume(node, "north", "cleo")
+    destinations.replay(node, "north", NOW, NOW + LEASE, "dan")
+    with node.archive.read() as tx:
+        entries = tx.audit.list(subject="destination north")[::-1]
+    assert [(each.actor, each.action) for each in entries] == [
+        ("ann", "destination.set"),
+        ("ben", "destination.pause"),
+        ("cleo", "destination.resume"),
+        ("dan", "destination.replay"),
+    ]
+    assert entries[0].detail == {"rate": 5}
+    assert entries[3].detail["count"] == 0

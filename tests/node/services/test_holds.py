@@ -159,3 +159,27 @@ def test_two_holds_are_released_at_once(node: Node, places: list[Place]):
     for thread in each:
         thread.join()
     assert states(node.archive) == ["queued"] * 4
+
+
+def test_who_decided_is_kept(node: Node, places: list[Place]):
+    queue(node.archive, places, held=WHY)
+    study = places[0].study_row
+    first, second = (
+        hold(node, "study", study, study),
+        hold(node, "series", places[0].series_row, study, "odd"),
+    )
+    holds.release(node, second, "ann")
+    holds.reject(node, first, "ben")
+    with node.archive.read() as tx:
+        entries = tx.audit.list()[::-1]
+    assert [(each.actor, each.action, each.subject) for each in entries] == [
+        ("ann", "hold.release", f"hold {second}"),
+        ("ben", "hold.reject", f"hold {first}"),
+    ]
+    assert entries[1].detail == {
+        "level": "study",
+        "study": "1.2.1",
+        "reason": WHY,
+        "deliveries": 4,
+        "jobs": 0,
+    }
