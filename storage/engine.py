@@ -8,6 +8,7 @@ import math
 import sqlite3
 import time
 from functools import partial
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, ExceptionContext
@@ -25,6 +26,7 @@ class Busy(Unavailable):
 
 
 _IDLE_SECONDS = 1.0
+_TURN = 0.0005  # seconds between two looks whether another writer is done
 
 _POSTGRES_SETTINGS = (
     "synchronous_commit=on",
@@ -126,8 +128,36 @@ def _set_wal(cursor: sqlite3.Cursor) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A reader that turns writer halfway fails at once when another wrote meanwhile; so writers say so first.
-    write = connection.get_execution_options().get("isocentre_write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    if not connection.get_execution_options().get("isocentre_write", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    cursor = connection.connection.cursor()
+    try:
+        _begin_writing(cursor)
+    except sqlite3.Error as error:  # nobody translates what is raised in here
+        raise (classify(error) or StorageError)(describe(error)) from None
+    finally:
+        cursor.close()
+
+
+def _begin_writing(cursor: Any) -> None:
+    """Become the one writer. SQLite itself would look whether it may up to 100 ms apart: too rarely.
+
+    Two processes that write by turns, receiver and worker, would mostly sleep.
+    """
+    deadline = time.monotonic() + _BUSY_SECONDS
+    cursor.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if _sqlite_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_TURN)
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
 
 
 def _postgresql(url: URL) -> Engine:

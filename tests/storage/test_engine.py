@@ -136,3 +136,21 @@ def test_wal_is_turned_on_by_many_at_once(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(16)))
+
+
+def test_writers_of_sqlite_take_turns_and_keep_their_patience(sqlite_url: str) -> None:
+    """Two write by turns; each waits for the other, and other statements wait as before."""
+    archive = Archive.open(sqlite_url)
+    done: list[int] = []
+
+    def write(number: int) -> None:
+        for _ in range(20):
+            with archive.begin() as tx:
+                assert tx.connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
+                done.append(number)
+                tx.commit()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert sorted(done) == sorted(20 * [*range(4)])
+    archive.close()
