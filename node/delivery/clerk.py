@@ -18,6 +18,7 @@ from node.delivery.breaker import Breaker
 from node.delivery.ending import given_back
 from storage.records.deliveries import DeliveryState, Destination, Parcel, Result
 from storage.records.jobs import NewJob
+from storage.repos.diversion import AT_ONCE
 from storage.transaction import Transaction
 
 GATHER_SECONDS = 0.1
@@ -154,6 +155,11 @@ class Clerk:
         few = len(hand.parcels) <= self._batch // 2
         return hand.wants and few and hand.seen != self.news and not self.closing
 
+    @property
+    def place(self) -> int:
+        """See `Client`."""
+        return self.destination.id
+
     def wish(self) -> float | None:
         """See `Client`."""
         with self._lock:
@@ -202,11 +208,10 @@ class Clerk:
         self._record(tx, results, now)
         if trouble is not None:
             self._record_trouble(tx, *trouble)
-        if diverting:
-            tx.deliveries.divert(self.destination.id, now)
+        diverted = tx.deliveries.divert(self.destination.id, now) if diverting else None
         claimed, drained, due = self._claim(tx, hungry, now) if hungry else ({}, set(), None)
         taken = _Taken(news, turns, claimed, drained, due)
-        return partial(self._saved, len(results), trouble, diverting, taken)
+        return partial(self._saved, len(results), trouble, diverted, taken)
 
     def _find_strays(self, tx: Transaction) -> None:
         """Return what a claim took of which nobody could know whether it was saved."""
@@ -275,7 +280,7 @@ class Clerk:
         return busy
 
     def _saved(
-        self, recorded: int, trouble: tuple[Breaker, str] | None, diverted: bool, taken: "_Taken"
+        self, recorded: int, trouble: tuple[Breaker, str] | None, diverted: int | None, taken: "_Taken"
     ) -> None:
         with self._lock:
             self._writing = self._doubtful = False
@@ -283,8 +288,11 @@ class Clerk:
             self._since = clock.monotonic()
             if self._trouble is trouble:
                 self._trouble = None
-            if diverted:
-                self._divert_at, self._diverted_at = None, clock.monotonic()
+            if diverted is not None:
+                self._diverted_at = clock.monotonic()
+                self._divert_at = (
+                    self._diverted_at if diverted >= AT_ONCE else None
+                )  # at once if there is more
             if taken.parcels:
                 self._hand_out(taken)
                 later = [each.due for each in self._results if each.due is not None]

@@ -118,7 +118,10 @@ class DeliveriesRepo:
         return self._connection.execute(query.order_by(delivery.c.due).limit(1)).scalar_one_or_none()
 
     def divert(self, destination: int, at: datetime) -> int:
-        """Give what is queued and has an alternate to that; return how much."""
+        """Give what is queued and has an alternate to that; return how much.
+
+        There may be more when it is `storage.repos.diversion.AT_ONCE` or above.
+        """
         diverted = 0
         for name in alternates(self._connection, destination):
             diverted += divert(self._connection, destination, name, self._destinations.of(name), at)

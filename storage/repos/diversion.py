@@ -2,6 +2,9 @@
 
 It keeps its place by age there. Where the alternate gets it anyway it only leaves this queue, and where the
 alternate cannot have it (dead) or is not to (cancelled) it stays.
+
+It goes in parts, whole series as far as possible: a hundred thousand in one transaction would keep everybody
+else from writing for seconds.
 """
 
 from collections.abc import Sequence
@@ -13,7 +16,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.records.deliveries import DeliveryState
 from storage.records.tables import delivery
-from storage.repos.attempts import in_state, lock, move, parts
+from storage.repos.attempts import in_state, lock, move
+
+AT_ONCE = 1000
+"""What is diverted to one alternate in one transaction, at most."""
 
 _HOPELESS = (DeliveryState.DEAD, DeliveryState.CANCELLED)
 
@@ -24,22 +30,33 @@ def alternates(connection: Connection, home: int) -> Sequence[str]:
 
 
 def divert(connection: Connection, home: int, name: str, alternate: int, at: datetime) -> int:
-    """Divert what is queued for `home` to the alternate called `name`, whose row is `alternate`."""
+    """Divert the first of what is queued for `home` to the alternate called `name`, of row `alternate`."""
     if alternate == home:
         return 0
-    ids = lock(connection, _here(home), delivery.c.alternate == name)
-    diverted = 0
-    for some in parts(ids):
-        _copy(connection, some, alternate, at)
-        moved = _taken(connection, some, alternate)
-        words = f"it went to {name} instead"
-        diverted += move(connection, moved, state=DeliveryState.DIVERTED.value, ended_at=at, words=words)
-    return diverted
+    there = delivery.alias()
+    kept = select(there.c.id).where(
+        there.c.instance_row == delivery.c.instance_row,
+        there.c.destination_row == alternate,
+        there.c.state.in_(_HOPELESS),
+    )
+    first = (
+        select(delivery.c.id)
+        .where(_here(home), delivery.c.alternate == name, ~kept.exists())
+        .order_by(delivery.c.series_row, delivery.c.instance_number, delivery.c.id)
+        .limit(AT_ONCE)
+    )
+    found = connection.execute(first).scalars().all()
+    ids = lock(connection, _here(home), delivery.c.id.in_(found))
+    _copy(connection, ids, alternate, at)
+    moved = _taken(connection, ids, alternate)
+    words = f"it went to {name} instead"
+    return move(connection, moved, state=DeliveryState.DIVERTED.value, ended_at=at, words=words)
 
 
 def _here(home: int) -> ColumnElement[bool]:
-    queued = in_state(DeliveryState.QUEUED)
-    return and_(delivery.c.destination_row == home, queued, delivery.c.alternate != "")
+    # As the partial index has it, and not bound.
+    queued, has_one = in_state(DeliveryState.QUEUED), delivery.c.alternate != literal_column("''")
+    return and_(delivery.c.destination_row == home, queued, has_one)
 
 
 def _copy(connection: Connection, ids: Sequence[int], alternate: int, at: datetime) -> None:

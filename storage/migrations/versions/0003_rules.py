@@ -242,6 +242,12 @@ def _delivery() -> None:
             "instance_row", "destination_row", name="uq_delivery_instance_row_destination_row"
         ),
     )
+    _partial(
+        "ix_delivery_alternate",
+        "delivery",
+        ["destination_row", "alternate", "series_row", "instance_number", "id"],
+        "state = 'queued' AND alternate <> ''",
+    )
     _partial("ix_delivery_commitment", "delivery", ["commitment_row"], "commitment_row IS NOT NULL")
     _partial("ix_delivery_queue", "delivery", ["destination_row", "rank", "id"], "state = 'queued'")
     _partial("ix_delivery_sending", "delivery", ["destination_row"], "state = 'sending'")

@@ -1,5 +1,8 @@
+import pytest
+
 from storage.archive import Archive
 from storage.records.deliveries import DeliveryState, Result
+from storage.repos import diversion
 from tests.support.deliveries import (
     LEASE,
     NOW,
@@ -11,8 +14,10 @@ from tests.support.deliveries import (
     get,
     instances,
     lease,
+    plans,
     queue,
     states,
+    watch,
 )
 
 
@@ -94,3 +99,30 @@ def test_an_attempt_before_is_kept(archive: Archive) -> None:
     finish(archive, [Result(parcel, DeliveryState.QUEUED, NOW, words="no route")])
     assert divert(archive) == 1
     assert attempts(archive, number) == [(1, "queued")]
+
+
+def test_many_go_in_parts_and_what_stays_is_in_nobodys_way(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(diversion, "AT_ONCE", 2)
+    places = instances(archive, each=5)
+    stays = queue(archive, places[:2], "south")
+    queue(archive, places, alternate="south")
+    with archive.begin() as tx:
+        assert tx.ledger.cancel(ids=stays, at=NOW) == 2
+        tx.commit()
+    assert [divert(archive) for _ in range(3)] == [2, 1, 0]
+    assert states(archive) == ["queued"] * 2 + ["diverted"] * 3
+
+
+def test_those_with_an_alternate_are_found_by_an_index_of_their_own(archive: Archive) -> None:
+    queue(archive, instances(archive, each=2), alternate="south")
+    with archive.begin() as tx:
+        home = tx.destinations.of("north")
+        ran = watch(tx)
+        assert tx.deliveries.divert(home, NOW) == 2
+        looks = plans(tx, [each for each in ran if "FROM delivery" in each[0] and "DISTINCT" in each[0]])
+        first = plans(tx, [each for each in ran if "EXISTS" in each[0]])
+    assert len(looks) == len(first) == 1
+    assert "ix_delivery_alternate" in looks[0]
+    assert "ix_delivery_alternate" in first[0]
