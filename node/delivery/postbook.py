@@ -25,6 +25,10 @@ _log = structlog.get_logger()
 class Client(Protocol):
     """Who has something to write or to read now and then."""
 
+    @property
+    def place(self) -> int:
+        """Its place among those who share a transaction, the same in every process."""
+
     def wish(self) -> float | None:
         """Return the seconds until it wants to be called, at most; None: until it rings."""
 
@@ -108,7 +112,8 @@ class Postbook:
 
     def _wishes(self) -> tuple[list[Client], float]:
         with self._lock:
-            clients = list(self._clients)
+            # Always in the same order: whoever else locks what they lock then never waits for us in a circle.
+            clients = sorted(self._clients, key=lambda client: client.place)
         wishes = [(client, wish) for client in clients if (wish := client.wish()) is not None]
         return [client for client, _ in wishes], min((wish for _, wish in wishes), default=0.0)
 

@@ -117,9 +117,12 @@ class DestinationsRepo:
 
     def renew(self, worker: str, until: datetime) -> frozenset[str]:
         """Keep what `worker` holds until `until`; return the names of what it still holds."""
+        # In the order in which deliveries are recorded: the two never wait for each other in a circle.
+        mine = select(destination.c.id).where(destination.c.worker == worker).order_by(destination.c.id)
+        rows = self._connection.execute(mine.with_for_update(key_share=True)).scalars().all()
         kept = (
             update(destination)
-            .where(destination.c.worker == worker)
+            .where(destination.c.id.in_(rows), destination.c.worker == worker)
             .values(lease_until=until)
             .returning(destination.c.name)
         )

@@ -16,7 +16,8 @@ from tests.support.delivering import until
 class Client:
     """Writes bookmarks; `left` is what it has still to write."""
 
-    def __init__(self, book: Postbook, fails: list[Exception] | None = None) -> None:
+    def __init__(self, book: Postbook, fails: list[Exception] | None = None, place: int = 0) -> None:
+        self.place = place
         self.left: list[str] = []
         self.saved: list[str] = []
         self.doubts = 0
@@ -128,3 +129,25 @@ def test_who_has_left_is_not_asked(book: Postbook) -> None:
     other.say("b")
     until(lambda: other.saved)
     assert client.saved == []
+
+
+def test_those_who_share_a_transaction_write_in_the_order_of_their_places(
+    book: Postbook, archive: Archive
+) -> None:
+    order: list[int] = []
+
+    class Told(Client):
+        def write(self, tx: Transaction) -> Callable[[], None]:
+            order.append(self.place)
+            return super().write(tx)
+
+    clients = [Told(book, place=place) for place in (3, 1, 2)]
+    for client in clients:
+        client.left = [f"b{client.place}"]
+        client.delay = 3600.0
+        book.join(client)
+    for client in clients:
+        client.delay = 0.0
+    book.ring()
+    until(lambda: all(client.saved for client in clients))
+    assert order == [1, 2, 3]

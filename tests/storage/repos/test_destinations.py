@@ -1,4 +1,5 @@
 import threading
+import time
 from datetime import datetime, timedelta
 
 import pytest
@@ -240,6 +241,35 @@ def test_many_workers_never_hold_the_same(archive: Archive) -> None:
     for thread in threads:
         thread.join()
     assert sorted(taken) == sorted(names)
+
+
+def test_leases_are_renewed_while_deliveries_are_recorded(archive: Archive) -> None:
+    if archive.kind != "postgresql":
+        pytest.skip("SQLite has one writer")
+    for n, place in enumerate(instances(archive, each=2)):
+        queue(archive, [place], f"d{n}")
+    assert leased(archive) == ["d0", "d1"]
+    with archive.begin() as tx:  # where it lies, the first comes last now
+        tx.destinations.succeeded("d0", W1, NOW)
+        tx.commit()
+    renewed: list[frozenset[str]] = []
+
+    def renew() -> None:
+        with archive.begin() as tx:
+            renewed.append(tx.destinations.renew(W1, NOW + LEASE))
+            tx.commit()
+
+    thread = threading.Thread(target=renew)
+    with archive.begin() as tx:
+        tx.destinations.succeeded("d0", W1, NOW + SECOND)
+        thread.start()
+        waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
+        while not tx.connection.exec_driver_sql(waits).scalar():
+            time.sleep(0.01)
+        tx.destinations.succeeded("d1", W1, NOW + SECOND)
+        tx.commit()
+    thread.join()
+    assert renewed == [{"d0", "d1"}]
 
 
 def test_what_is_to_be_done_is_found_by_indexes(archive: Archive) -> None:
