@@ -26,9 +26,15 @@ def run(task: Task) -> None:
     """Report on each day that has ended and was not reported on."""
     for day in _days(task):
         task.check()
+        with task.node.archive.read() as tx:
+            names = [each.name for each in tx.destinations.list()]
+        reports = []
+        for name in names:  # counting may take long, and nobody who writes waits for it
+            task.check()
+            with task.node.archive.read() as tx:
+                reports.append(_report(tx, name, day))
         now = clock.now()
         with task.node.archive.begin() as tx:
-            reports = [_report(tx, each.name, day) for each in tx.destinations.list()]
             for report in reports:
                 tx.events.add(Event(at=now, kind=REPORT, detail=report.plain()))
             tx.bookmarks.put(BOOKMARK, {"day": day.isoformat()}, now)

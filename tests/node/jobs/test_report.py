@@ -1,8 +1,10 @@
 """The nightly report, on both databases."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 from structlog.testing import capture_logs
 
 from node.core import clock
@@ -103,3 +105,22 @@ def test_it_can_be_stopped_between_two_days(node: Node, now: list[datetime]):
 def test_without_destinations_there_is_nothing_to_say(node: Node, now: list[datetime]):
     night(node)
     assert days(node) == []
+
+
+def test_nobody_waits_for_it_to_count(node: Node, now: list[datetime]):
+    queue(node.archive, instances(node.archive))
+    writing: list[bool] = []
+
+    def watch(connection: Any, _cursor: Any, words: str, *_: Any) -> None:
+        if "count(" in words and "FROM delivery" in words:
+            writing.append(bool(connection.get_execution_options().get("isocentre_write")))
+
+    with node.archive.read() as tx:
+        engine = tx.connection.engine
+    event.listen(engine, "before_cursor_execute", watch)
+    try:
+        night(node)
+    finally:
+        event.remove(engine, "before_cursor_execute", watch)
+    assert writing
+    assert not any(writing)
