@@ -52,8 +52,8 @@ def save(tx: Transaction, rulings: Sequence[Ruling], found: Orders, at: datetime
         tx.rulings.add(rulings)
     if found.deliveries:
         tx.deliveries.add(found.deliveries)
-    for job in found.jobs:
-        tx.jobs.enqueue(job, at)
+    if found.jobs:
+        tx.jobs.add(found.jobs, at)
     tx.labels.add(*found.labels)
     tx.assignments.add(*found.assignments)
     for hold in found.holds:

@@ -7,6 +7,7 @@ skips what another is about to take. A job can therefore begin twice, but its en
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -28,6 +29,7 @@ from sqlalchemy.exc import IntegrityError
 from storage.engine import Busy
 from storage.errors import Exists
 from storage.records.jobs import OPEN, Job, JobState, NewJob, job
+from storage.sql.prepared import Inserter
 
 _DIED = "its worker died, or lost the database for longer than its lease"
 # Written out, not bound: else SQLite cannot know that the partial indexes serve.
@@ -70,25 +72,22 @@ class JobsRepo:
         insert = postgresql.insert if self._on_postgresql else sqlite.insert
         taken = self._connection.execute(
             insert(job)
-            .values(
-                kind=new.kind,
-                payload=dict(new.payload),
-                dedupe=new.dedupe,
-                state=JobState.HELD if new.held else JobState.QUEUED,
-                error=new.held,
-                priority=new.priority,
-                run_after=new.run_after or at,
-                attempts=0,
-                failures=0,
-                max_failures=new.max_failures,
-                created_at=at,
-            )
+            .values(_row(new, at))
             .on_conflict_do_nothing(index_elements=[job.c.dedupe], index_where=text(OPEN))
             .returning(job.c.id)
         ).scalar_one_or_none()
         if taken is not None and not new.held:
             self._ring()
         return taken
+
+    def add(self, news: Sequence[NewJob], at: datetime) -> int:
+        """Put many jobs in the queue, or keep them for a person, as `enqueue` does; return how many."""
+        rows = [_row(new, at) for new in news]
+        rows.sort(key=lambda row: str(row["dedupe"]))  # the order of locks
+        added = _inserter(self._connection.dialect.name).run(self._connection, rows)
+        if any(state != JobState.HELD for _, state in added):
+            self._ring()
+        return len(added)
 
     def claim(self, worker: str, kinds: Collection[str], at: datetime, until: datetime) -> Job | None:
         """Take the job whose turn it is of those that are due; it is `worker`'s until `until`.
@@ -315,6 +314,27 @@ class JobsRepo:
     @property
     def _on_postgresql(self) -> bool:
         return self._connection.dialect.name == "postgresql"
+
+
+def _row(new: NewJob, at: datetime) -> dict[str, Any]:
+    return {
+        "kind": new.kind,
+        "payload": dict(new.payload),
+        "dedupe": new.dedupe,
+        "state": (JobState.HELD if new.held else JobState.QUEUED).value,
+        "error": new.held,
+        "priority": new.priority,
+        "run_after": new.run_after or at,
+        "attempts": 0,
+        "failures": 0,
+        "max_failures": new.max_failures,
+        "created_at": at,
+    }
+
+
+@cache
+def _inserter(kind: str) -> Inserter:
+    return Inserter(job, kind, skip=True, returning=("id", "state"))
 
 
 def _afresh(at: datetime) -> dict[str, Any]:

@@ -343,3 +343,22 @@ def test_the_queue_is_read_by_its_indexes(sqlite_url: str) -> None:
     assert len(plans) == 7
     assert [plan for plan in plans if "INDEX ix_job_" not in plan or "TEMP B-TREE" in plan] == []
     archive.close()
+
+
+def test_many_are_put_at_once(archive: Archive) -> None:
+    put(archive, NewJob("a", dedupe="y"))
+    news = [NewJob("a", {"n": 1}, "x"), NewJob("a", {"n": 2}, "x"), NewJob("a", {}, "y"), NewJob("b")]
+    with archive.begin() as tx:
+        assert tx.jobs.add([*news, NewJob("b"), NewJob("b", held="look")], NOW) == 4
+        assert tx.jobs.add([], NOW) == 0
+        tx.commit()
+    with archive.read() as tx:
+        found = sorted(tx.jobs.list(), key=lambda job: job.id)[1:]
+    assert sorted((job.kind, job.dedupe, job.state.value, job.error) for job in found) == [
+        ("a", "x", "queued", ""),
+        ("b", "", "held", "look"),
+        ("b", "", "queued", ""),
+        ("b", "", "queued", ""),
+    ]
+    assert [job.payload for job in found if job.kind == "a"] == [{"n": 1}]
+    assert {job.run_after for job in found} == {job.created_at for job in found} == {NOW}
