@@ -84,7 +84,7 @@ def test_it_tells_of_a_study(commands: Commands, tmp_path: Path):
     assert "ON HOLD since " in said
     assert "by study, the study: look first" in said
     assert f"about the study {STUDY}, revision 1 by " in said
-    assert "  pacs: 1 held, 1 queued\n" in said
+    assert "  pacs: 2 held\n" in said  # what was queued before the hold waits too
     assert f"\n  {FIRST}\n    pacs: queued (asked for by CT, serial, " in said
     assert commands.json("why", STUDY)["deliveries"] == {"pacs": {"held": 1, "queued": 1}}
 
