@@ -85,8 +85,8 @@ def test_it_tells_of_a_study(commands: Commands, tmp_path: Path):
     assert "by study, the study: look first" in said
     assert f"about the study {STUDY}, revision 1 by " in said
     assert "  pacs: 2 held\n" in said  # what was queued before the hold waits too
-    assert f"\n  {FIRST}\n    pacs: queued (asked for by CT, serial, " in said
-    assert commands.json("why", STUDY)["deliveries"] == {"pacs": {"held": 1, "queued": 1}}
+    assert f"\n  {FIRST}\n    pacs: held for a person: look first (asked for by CT, serial, " in said
+    assert commands.json("why", STUDY)["deliveries"] == {"pacs": {"held": 2}}
 
 
 def settle(commands: Commands) -> None:
