@@ -110,6 +110,8 @@ delivery = Table(
     _index("ix_delivery_stuck", "state", "destination_row", "id", where="state IN ('held', 'dead')"),
     _index("ix_delivery_uncommitted", "destination_row", "id", where="committed = 'due'"),
     _index("ix_delivery_commitment", "commitment_row", where="commitment_row IS NOT NULL"),
+    # That is always so; who wants this index says it. Else SQLite would take it for every look into a queue.
+    _index("ix_delivery_queued_at", "destination_row", "queued_at", where="attempts >= 0"),
     Index(None, "study_row"),
 )
 

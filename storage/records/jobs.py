@@ -47,7 +47,7 @@ job = Table(
     words("error"),
     Column("progress", Integer, nullable=False, default=0, server_default="0"),
     Column("total", Integer, nullable=False, default=0, server_default="0"),
-    _index("ix_job_due", "priority", "run_after", "id", where="state = 'queued'"),
+    _index("ix_job_due", "kind", "priority", "run_after", "id", where="state = 'queued'"),
     _index("ix_job_leased", "lease_until", where="state = 'running'"),
     _index("uq_job_open", "dedupe", where=OPEN, unique=True),
     _index("ix_job_ended", "state", "finished_at", where="finished_at IS NOT NULL"),

@@ -95,37 +95,37 @@ class JobsRepo:
         That is the one with the smallest priority, but one that has waited for long goes before one that
         has just come.
         """
-        due = [(priority, run_after) for priority, run_after in self._heads(kinds) if run_after <= at]
-        for priority, _ in sorted(due, key=lambda head: head[1].timestamp() + head[0] * _AGING):
-            taken = self._take(priority, worker, kinds, at, until)
+        due = [head for head in self._heads(kinds) if head[2] <= at]
+        for kind, priority, _ in sorted(due, key=lambda head: head[2].timestamp() + head[1] * _AGING):
+            taken = self._take(kind, priority, worker, at, until)
             if taken is not None:
                 return taken
         return None
 
-    def _heads(self, kinds: Collection[str]) -> Iterator[tuple[int, datetime]]:
-        """Yield each priority that waits, with the moment of its first job: one look into the index each.
+    def _heads(self, kinds: Collection[str]) -> Iterator[tuple[str, int, datetime]]:
+        """Yield each kind and priority that waits, with its first job's moment: one look into the index each.
 
-        Thousands of jobs for a node that is away are read neither to find what is due nor when.
+        A hundred thousand jobs of a kind that has no room, or for a node that is away, are read neither to
+        find what is due nor when.
         """
-        above = -(2**31)
-        while True:
-            head = self._connection.execute(
-                select(job.c.priority, job.c.run_after)
-                .where(_QUEUED, job.c.priority > above, job.c.kind.in_(kinds))
-                .order_by(job.c.priority, job.c.run_after)
-                .limit(1)
-            ).one_or_none()
-            if head is None:
-                return
-            above = head.priority
-            yield head.priority, head.run_after
+        for kind in kinds:
+            above = -(2**31)
+            while True:
+                head = self._connection.execute(
+                    select(job.c.priority, job.c.run_after)
+                    .where(_QUEUED, job.c.kind == kind, job.c.priority > above)
+                    .order_by(job.c.priority, job.c.run_after)
+                    .limit(1)
+                ).one_or_none()
+                if head is None:
+                    break
+                above = head.priority
+                yield kind, head.priority, head.run_after
 
-    def _take(
-        self, priority: int, worker: str, kinds: Collection[str], at: datetime, until: datetime
-    ) -> Job | None:
+    def _take(self, kind: str, priority: int, worker: str, at: datetime, until: datetime) -> Job | None:
         first = (
             select(job.c.id)
-            .where(_QUEUED, job.c.priority == priority, job.c.run_after <= at, job.c.kind.in_(kinds))
+            .where(_QUEUED, job.c.kind == kind, job.c.priority == priority, job.c.run_after <= at)
             .order_by(job.c.run_after, job.c.id)
             .limit(1)
             .with_for_update(skip_locked=True)  # says nothing on SQLite
@@ -211,7 +211,7 @@ class JobsRepo:
 
     def next_due(self, kinds: Collection[str]) -> datetime | None:
         """Return when the next of the queued jobs may begin; None when there is none."""
-        return min((run_after for _, run_after in self._heads(kinds)), default=None)
+        return min((run_after for _, _, run_after in self._heads(kinds)), default=None)
 
     def retry(self, number: int, at: datetime) -> Job | None:
         """Queue a dead, cancelled or waiting job to run at once; None when there is none such.

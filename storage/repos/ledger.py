@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, false, func, literal_column, or_, select
 
 from storage.records.deliveries import OPEN_STATES, Attempt, Committed, Delivery, DeliveryState, Tally
 from storage.records.tables import attempt, delivery, destination, gone, instance, study
@@ -235,7 +235,8 @@ class LedgerRepo:
 
 
 def _window(home: ColumnElement[bool], since: datetime, until: datetime) -> ColumnElement[bool]:
-    return and_(home, delivery.c.queued_at >= since, delivery.c.queued_at < until)
+    span = and_(delivery.c.queued_at >= since, delivery.c.queued_at < until)
+    return and_(home, span, delivery.c.attempts >= literal_column("0"))  # by which the index is known
 
 
 def _of_uid(uid: str) -> ColumnElement[bool]:

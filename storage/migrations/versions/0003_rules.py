@@ -38,6 +38,8 @@ def upgrade() -> None:
 def _jobs() -> None:
     for name in ("progress", "total"):
         op.add_column("job", sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
+    op.drop_index("ix_job_due", "job")
+    _partial("ix_job_due", "job", ["kind", "priority", "run_after", "id"], "state = 'queued'")
     op.drop_index("uq_job_open", "job")
     _partial("uq_job_open", "job", ["dedupe"], OPEN, unique=True)
     _partial("ix_job_held", "job", ["id"], "state = 'held'")
@@ -259,6 +261,7 @@ def _delivery() -> None:
     )
     _partial("ix_delivery_stuck", "delivery", ["state", "destination_row", "id"], "state IN ('held', 'dead')")
     op.create_index("ix_delivery_study_row", "delivery", ["study_row"])
+    _partial("ix_delivery_queued_at", "delivery", ["destination_row", "queued_at"], "attempts >= 0")
     _partial("ix_delivery_uncommitted", "delivery", ["destination_row", "id"], "committed = 'due'")
     _partial("ix_delivery_waiting", "delivery", ["destination_row", "due"], "state = 'waiting'")
 

@@ -250,3 +250,14 @@ def test_what_stands_open_is_counted_by_indexes(archive: Archive) -> None:
         looks = plans(tx, [each for each in ran if "delivery" in each[0]])
     assert len(looks) == 7
     assert [plan for plan in looks if "ix_delivery_" not in plan] == []
+
+
+def test_what_was_queued_in_some_time_is_found_by_an_index(archive: Archive) -> None:
+    some(archive)
+    with archive.begin() as tx:
+        ran = watch(tx)
+        tx.ledger.tally("north", NOW, NOW + DAY, 10)
+        tx.ledger.replay("north", NOW - DAY, NOW, NOW + DAY, "me")
+        looks = plans(tx, [each for each in ran if "queued_at >=" in each[0]])
+    assert len(looks) == 3
+    assert [plan for plan in looks if "ix_delivery_queued_at" not in plan] == []
