@@ -14,10 +14,12 @@ import structlog
 
 from node.core import clock
 from storage.archive import Archive
-from storage.errors import StorageError
+from storage.engine import Busy
+from storage.errors import OutOfSpace, StorageError, Unavailable
 from storage.transaction import Transaction
 
-_AWAY = 1.0  # seconds between two tries when the database does not answer
+_AWAY = 1.0  # seconds between two tries: of all when the database does not answer, else of whom it refuses
+_BUSY = 0.05  # seconds until what another writer was in the way of is tried again
 
 _log = structlog.get_logger()
 
@@ -56,6 +58,7 @@ class Postbook:
         self._patience = patience
         self._lock = threading.Lock()
         self._clients: list[Client] = []
+        self._aside: dict[Client, float] = {}  # who could not be served, until when it is not asked
         self._rung = threading.Event()
         self._until: float | None = None  # set: end when nobody wants anything, at the latest then
         self._thread = threading.Thread(target=self._run, name="postbook", daemon=True)
@@ -71,6 +74,7 @@ class Postbook:
         """Serve it no more; harmless when it is not served."""
         with self._lock, suppress(ValueError):
             self._clients.remove(client)
+            self._aside.pop(client, None)
 
     def ring(self) -> None:
         """Ask the clients again what they want."""
@@ -87,10 +91,10 @@ class Postbook:
         while True:
             self._rung.clear()
             wanting, wait = self._wishes()
-            if self._until is not None and (not wanting or clock.monotonic() >= self._until):
+            if self._until is not None and (wait is None or clock.monotonic() >= self._until):
                 return
-            if not wanting or wait > 0:
-                self._rung.wait(wait if wanting else None)
+            if wait is None or wait > 0:
+                self._rung.wait(wait if wait is None or self._until is None else min(wait, _BUSY))
                 continue
             away = not self._serve(wanting, away)
 
@@ -98,24 +102,35 @@ class Postbook:
         """Give all of them one transaction; return whether that was saved."""
         try:
             self._write(clients)
-            return True
-        except StorageError as error:
+        except (Unavailable, OutOfSpace) as error:
             if not away:
                 _log.error("delivery.database_away", error=str(error))
+            time.sleep(_BUSY if isinstance(error, Busy) else _AWAY)
+            return False
         except Exception as error:  # of one of them, which must not stop the others
-            _log.error("delivery.unwritten", error=type(error).__name__, clients=len(clients))
-            if len(clients) > 1:
-                saved = [self._serve([client], away) for client in clients]
-                return all(saved)
-        time.sleep(_AWAY)
-        return False
+            words = str(error) if isinstance(error, StorageError) else type(error).__name__
+            _log.error("delivery.unwritten", error=words, clients=len(clients))
+            if len(clients) == 1:
+                self._aside[clients[0]] = clock.monotonic() + _AWAY
+            else:
+                served = [self._serve([client], away) for client in clients]
+                return all(served)
+        return True
 
-    def _wishes(self) -> tuple[list[Client], float]:
+    def _wishes(self) -> tuple[list[Client], float | None]:
+        """Return who wants something, and the seconds until it is to be done; None: nobody does."""
         with self._lock:
             # Always in the same order: whoever else locks what they lock then never waits for us in a circle.
             clients = sorted(self._clients, key=lambda client: client.place)
-        wishes = [(client, wish) for client in clients if (wish := client.wish()) is not None]
-        return [client for client, _ in wishes], min((wish for _, wish in wishes), default=0.0)
+        now, wanting, waits = clock.monotonic(), [], []
+        for client in clients:
+            wish, aside = client.wish(), self._aside.get(client, now) - now
+            if wish is None:
+                continue
+            waits.append(max(wish, aside))
+            if aside <= 0:
+                wanting.append(client)
+        return wanting, min(waits, default=None)
 
     def _write(self, clients: list[Client]) -> None:
         try:

@@ -8,7 +8,7 @@ import pytest
 from node.delivery import postbook as module
 from node.delivery.postbook import Postbook
 from storage.archive import Archive
-from storage.errors import Unavailable
+from storage.errors import StorageError, Unavailable
 from storage.transaction import Transaction
 from tests.support.delivering import until
 
@@ -108,6 +108,34 @@ def test_a_fault_of_one_does_not_stop_the_others(archive: Archive, book: Postboo
     until(lambda: good.saved and bad.saved)
     assert kept(archive, "bad")
     assert kept(archive, "good")
+
+
+def test_what_the_database_refuses_of_one_does_not_stop_the_others(archive: Archive, book: Postbook) -> None:
+    good, bad = Client(book), Client(book, [StorageError("no such value")] * 10_000)
+    book.join(bad)
+    book.join(good)
+    bad.say("bad")
+    until(lambda: bad.doubts > 1)
+    for name in ("a", "b", "c"):
+        good.say(name)
+        until(lambda: not good.left)
+    assert bad.saved == []
+
+
+def test_who_cannot_be_served_is_left_aside_for_a_while(
+    archive: Archive, book: Postbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_AWAY", 3600.0)
+    good, bad = Client(book), Client(book, [ValueError("x")] * 10)
+    book.join(bad)
+    book.join(good)
+    bad.say("bad")
+    until(lambda: bad.doubts)
+    for name in ("a", "b", "c"):
+        good.say(name)
+        until(lambda: not good.left)
+    assert bad.doubts == 1
+    monkeypatch.setattr(book, "_patience", 0.1)
 
 
 def test_what_is_left_is_written_before_the_end(archive: Archive) -> None:
