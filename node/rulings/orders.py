@@ -68,8 +68,8 @@ class Orders:
     def add(self, planned: Planned, about: About, at: datetime) -> None:
         """Add what one action comes to.
 
-        Labels and assignments that wait for a person are not given: the decision says why, and a person who
-        has looked gives them.
+        Labels, assignments and holds of a rule that could not decide are not made: the decision says why, and
+        what other rules deliver is not held by it (docs/rules.md).
         """
         author = ", ".join(planned.rules)
         match planned.action:
@@ -89,7 +89,7 @@ class Orders:
                 self.jobs.append(_job("infer", model, {"model": model}, planned, about))
             case Discard(reason=reason):
                 self.jobs += [_discard(each, reason, planned, about) for each in about.contents]
-            case Hold(reason=reason):
+            case Hold(reason=reason) if not planned.held:
                 self.holds.append(Held(about.level, about.row, about.study_row, reason, author, at))
             case Tag(label=label) if not planned.held:
                 self.labels.append(Label(about.level, about.row, about.study_row, label, author, at))

@@ -77,6 +77,10 @@ def test_labels_and_assignments_are_given_by_those_who_know():
     assert (nothing.labels, nothing.assignments) == ([], [])
 
 
+def test_a_hold_of_a_rule_that_could_not_decide_holds_nobody():
+    assert orders([planned(Hold("thin"), held="rule r is unknown: no SliceThickness")], ONE, NOW).holds == []
+
+
 def test_a_hold_is_put_on_what_was_decided_on():
     (hold,) = orders([planned(Hold("uploaded"))], STUDY, NOW).holds
     assert (hold.level, hold.row, hold.study_row, hold.reason, hold.author) == (
