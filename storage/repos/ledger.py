@@ -25,6 +25,7 @@ _SELECT = (
 )
 _RETRIED = (DeliveryState.DEAD, DeliveryState.CANCELLED, DeliveryState.WAITING)
 _CLOSED = frozenset(DeliveryState) - frozenset(OPEN_STATES)
+_REPLAYED = _CLOSED - {DeliveryState.CANCELLED}  # what a person did not want stays away
 _INDEXED = (*OPEN_STATES, DeliveryState.DEAD)
 _ENDED = (DeliveryState.DELIVERED, DeliveryState.DIVERTED, DeliveryState.CANCELLED)
 
@@ -151,7 +152,7 @@ class LedgerRepo:
         `Delivery.queued_at` stays the first one, so that `tally` of the window still is about the same
         deliveries: open until they have been sent again. Their place in the queue is that of `at`.
         """
-        found = self._lock(_window(self._homes(destination), since, until), _CLOSED)
+        found = self._lock(_window(self._homes(destination), since, until), _REPLAYED)
         count = enqueue(self._connection, found, at)
         note(self._connection, found, REPLAYED, at, f"sent again by {author}")
         return self._heard(count)

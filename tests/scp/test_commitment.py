@@ -1,4 +1,4 @@
-"""Reports of storage commitment over an association of the peer's own: with the role, without it, and badly."""
+"""Reports of storage commitment over an association of the peer's own: with the role, without, and badly."""
 
 import contextlib
 from collections.abc import Iterator

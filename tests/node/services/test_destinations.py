@@ -143,13 +143,15 @@ def test_one_that_is_resumed_is_probed_at_once(node: Node):
 
 def test_a_window_of_time_is_sent_again(node: Node):
     know(node)
-    queue(node.archive, instances(node.archive, each=2))
+    numbers = queue(node.archive, instances(node.archive, each=3))
     with node.archive.begin() as tx:
-        tx.ledger.cancel(destination="north", at=NOW)
+        tx.ledger.cancel(ids=numbers[2:], at=NOW)
         tx.commit()
+    home = lease(node.archive)
+    finish(node.archive, [delivered(each) for each in claim(node.archive, home.id)])
     assert destinations.replay(node, "north", NOW + SECOND, NOW + LEASE, "me") == 0
     assert destinations.replay(node, "north", NOW, NOW + LEASE, "me") == 2
-    assert states(node.archive) == ["queued", "queued"]
+    assert states(node.archive) == ["queued", "queued", "cancelled"]
     with pytest.raises(UserError, match="ends before it begins"):
         destinations.replay(node, "north", NOW, NOW, "me")
 
