@@ -8,7 +8,7 @@ from node.services.reports import REPORT, Report
 from storage.archive import Archive
 from storage.records.deliveries import Tally
 from storage.records.trail import Event
-from tests.support.deliveries import NOW, instances, queue, states
+from tests.support.deliveries import NOW, claim, delivered, finish, instances, lease, queue, states
 from tests.support.files import Commands
 from tests.support.node import write_config
 

@@ -15,6 +15,7 @@ from tests.support.deliveries import (
     NOW,
     SECOND,
     claim,
+    delivered,
     finish,
     instances,
     lease,
