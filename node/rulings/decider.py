@@ -164,5 +164,5 @@ def _held(arrival: Arrival, place: Place, error: Exception, at: datetime) -> Hel
     """Return the hold of an instance that rules could not be asked about, so that it is not forgotten."""
     what = type(error).__name__
     _log.error("rules.failed", sop_instance_uid=arrival.sop_instance_uid, error=what)
-    reason = f"the rules could not be asked: {what}"
+    reason = f"the rules could not be asked: {what}; isocentre rules run UID asks them again"
     return Held("instance", place.instance_row, place.study_row, reason, "isocentre", at)

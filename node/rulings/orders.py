@@ -20,6 +20,8 @@ from storage.records.jobs import NewJob
 from storage.records.jobs import about as about_
 from storage.records.rulings import Assignment, Held, Label
 
+_PATIENCE = 40  # failures, the later ones an hour apart: a disk may be full from Friday evening on
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
@@ -139,6 +141,7 @@ def _job(kind: str, what: str, payload: dict[str, Any], planned: Planned, about:
         priority=planned.priority,
         run_after=planned.not_before,
         held=held,
+        max_failures=_PATIENCE,
     )
 
 
@@ -151,6 +154,7 @@ def _discard(content: Content, reason: str, planned: Planned, about: About) -> N
         priority=planned.priority,
         run_after=planned.not_before,
         held=planned.held or about.held.get(row, ""),
+        max_failures=_PATIENCE,
     )
 
 

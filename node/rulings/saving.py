@@ -57,5 +57,5 @@ def save(tx: Transaction, rulings: Sequence[Ruling], found: Orders, at: datetime
     tx.labels.add(*found.labels)
     tx.assignments.add(*found.assignments)
     for hold in found.holds:
-        if tx.holds.add(hold):  # what other rules queued before waits for the person too
-            tx.withheld.withhold(hold)
+        tx.holds.add(hold)
+        tx.withheld.withhold(hold)  # what other rules queued before waits for the person too

@@ -3,7 +3,7 @@
 Two decisions are told apart by what would be done, not by which rule asks for it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from rules.planning import Planned, merge
 EXAMPLES = 3
 """UIDs that are named of each difference."""
 
+_WITHHELD = ("deliver", "deidentify", "infer", "discard")
 _ASKING = ("rules", "priority", "not_before", "held")
 
 
@@ -59,6 +60,30 @@ def collect(
                     found.setdefault(Unit(action, what, "instance", instance), bool(planned.held))
             else:
                 found.setdefault(Unit(action, what, level, row), bool(planned.held))
+
+
+def withhold(
+    found: Effects, contents: Mapping[tuple[str, int], Collection[int]], held: Collection[int]
+) -> None:
+    """Let everything wait for a person that goes out of instances on hold, whichever rule asked for it first.
+
+    Parameters
+    ----------
+    contents
+        Rows of the instances of each thing, by its level and row.
+    held
+        Rows of the instances that a hold is on.
+    """
+    on_hold = set(held)
+    for unit in found:
+        rows = (unit.row,) if unit.level == "instance" else contents.get((unit.level, unit.row), ())
+        if unit.action in _WITHHELD and not on_hold.isdisjoint(rows):
+            found[unit] = True
+
+
+def holds(planned: Planned) -> bool:
+    """Tell whether an action puts a hold on what it is about."""
+    return isinstance(planned.action, Hold) and not planned.held
 
 
 def _units(planned: Planned) -> Iterator[tuple[str, str, bool]]:

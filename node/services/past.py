@@ -4,11 +4,11 @@ Both are asked about everything as the archive has it now, so that what differs 
 is written. A study at a time is held in memory, however many there are.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from node.services.effects import Change, Comparison, Effects, collect
+from node.services.effects import Change, Comparison, Effects, collect, holds, withhold
 from node.services.matters import Matter, View, asks, load, needs_of
 from rules.decisions import Decision, Outcome, decide
 from rules.ruleset import RuleSet
@@ -160,12 +160,18 @@ class Past:
         """Return what a rule set comes to for one study, and count what each rule does into `tried`."""
         found: Effects = {}
         hit: set[tuple[str, Outcome]] = set()
+        contents: dict[tuple[str, int], Collection[int]] = {}
+        held: set[int] = set()
         for matter, now in self._matters(ruleset, view, since, until):
             decided = decide(ruleset, matter.facts, now, matter.on, self._titles)
             collect(found, decided.actions, str(matter.on), matter.row, matter.instances)
+            contents[str(matter.on), matter.row] = matter.instances
+            if any(holds(planned) for planned in decided.actions):
+                held.update(matter.instances)
             for decision in decided.decisions:
                 if decision.rule in tried:
                     _count(tried[decision.rule], decision, len(matter.instances), hit)
+        withhold(found, contents, held)
         return found
 
     def _matters(

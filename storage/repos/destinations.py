@@ -90,15 +90,16 @@ class DestinationsRepo:
         """Take up to `limit` destinations that nobody holds and that have something to be done.
 
         That is one which is not paused, and has something to be sent now, or something that its last worker
-        was sending when it was lost; when it was given up, only one that may be probed again.
+        was sending when it was lost; when it was given up, any that may be probed again, so that people see
+        whether it works before something is queued for it.
         """
         free = or_(destination.c.lease_until.is_(None), destination.c.lease_until <= at)
         now = or_(_has(_QUEUED), _has(_SENDING), _has(_WAITING, delivery.c.due <= at))
-        later = and_(destination.c.probe_at <= at, _has(_WAITING))
-        ready = or_(destination.c.opened_at.is_(None), destination.c.probe_at <= at)
+        given_up = destination.c.opened_at.is_not(None)
+        ready = or_(and_(given_up, destination.c.probe_at <= at), and_(~given_up, now))
         query = (
             select(destination.c.id)
-            .where(destination.c.paused.is_(False), free, ready, or_(now, later))
+            .where(destination.c.paused.is_(False), free, ready)
             .order_by(destination.c.succeeded_at.nulls_first(), destination.c.id)
             .limit(limit)
             # Who only refers to a row holds it FOR KEY SHARE, and is not in the way of this.
@@ -220,13 +221,10 @@ def _has(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _moment(row: Any, at: datetime) -> datetime | None:
-    if not row.now and row.due is None:
+    queued = at if row.now else row.due
+    start = queued if row.opened_at is None else row.probe_at
+    if start is None:
         return None
-    start = at if row.now else row.due
-    if row.opened_at is not None:
-        if row.probe_at is None:
-            return None
-        start = row.probe_at
     return max(moment for moment in (at, start, row.lease_until) if moment is not None)
 
 

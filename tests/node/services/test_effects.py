@@ -3,7 +3,7 @@ from datetime import datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from node.services.effects import Comparison, Effects, Unit, actions_of, collect, planned_of
+from node.services.effects import Comparison, Effects, Unit, actions_of, collect, holds, planned_of, withhold
 from rules.actions import Assign, Deidentify, Discard, Hold, Infer, Route, Tag
 from rules.decisions import decide
 from rules.facts import Facts
@@ -108,3 +108,19 @@ def test_what_differs_is_counted_by_destination():
     held = told["deliver", "to PACS", True]
     assert (held.new.number, held.missing.number) == (5, 0)
     assert told["deliver", "to WEB", False].new.number == 5
+
+
+def test_a_hold_holds_what_any_rule_asked_for():
+    found: Effects = {}
+    collect(found, [Planned(Route(("PACS",)), ("a",), 50)], "instance", 1, [1])
+    collect(found, [Planned(Route(("PACS",)), ("a",), 50)], "instance", 2, [2])
+    collect(found, [Planned(Infer("m"), ("b",), 50), Planned(Tag("t"), ("b",), 50)], "study", 9, [1, 2])
+    withhold(found, {("study", 9): (1, 2)}, {2})
+    assert {(unit.action, unit.row): held for unit, held in found.items()} == {
+        ("deliver", 1): False,
+        ("deliver", 2): True,
+        ("infer", 9): True,
+        ("tag", 9): False,
+    }
+    assert holds(Planned(Hold("look"), ("a",), 50))
+    assert not holds(Planned(Hold("look"), ("a",), 50, held="unknown"))

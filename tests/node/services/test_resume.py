@@ -26,7 +26,7 @@ def test_a_resumed_destination_is_probed_at_once_by_the_worker_that_has_given_it
     with sender.delivering(), faulty() as peer:
         until(lambda: destinations.get(sender.node, "pacs").state is State.DOWN)
         sender.move("pacs", peer.port)
-        destinations.resume(sender.node, "pacs")
+        destinations.resume(sender.node, "pacs", "a test")
         sender.wait("pacs", DeliveryState.DELIVERED)
     assert destinations.get(sender.node, "pacs").state is State.IDLE
 

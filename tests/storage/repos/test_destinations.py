@@ -200,6 +200,18 @@ def test_one_that_was_given_up_is_leased_when_it_may_be_probed(archive: Archive)
     assert second
 
 
+def test_one_that_was_given_up_is_probed_also_when_nothing_waits(archive: Archive) -> None:
+    number = queue(archive, instances(archive))[0]
+    lease(archive)
+    opened(archive, NOW + 5 * SECOND)
+    with archive.begin() as tx:
+        tx.ledger.cancel(ids=[number], at=NOW)
+        tx.destinations.release("north", W1)
+        tx.commit()
+    assert (leased(archive), due(archive)) == ([], NOW + 5 * SECOND)
+    assert leased(archive, at=NOW + 5 * SECOND) == ["north"]
+
+
 def test_a_person_has_one_probed_at_once(archive: Archive) -> None:
     queue(archive, instances(archive))
     with archive.begin() as tx:
