@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Seconds after which a whole test run is given up; one test has the limit in pyproject.toml.
 TEST_LIMIT ?= 3600
+# Many tests wait for processes and peers: one more than there are cores to spare keeps these busy.
+TEST_PROCESSES ?= 3
 # Further arguments for pytest, as in `make test TESTS=tests/storage` or TESTS='-k move'.
 TESTS ?=
 # Further arguments for the node, as in `make serve ARGS='--config /etc/isocentre/config.toml'`.
@@ -26,7 +28,7 @@ test: $(VENV)/.dev programs  ## set up, lint, check types, run all tests; pytest
 	$(BIN)/ruff check || failed=1; \
 	$(BIN)/ruff format --check || failed=1; \
 	$(BIN)/mypy || failed=1; \
-	timeout --foreground -k 30 $(TEST_LIMIT) $(BIN)/python -m pytest -n 2 -m "not soak" $(TESTS) || failed=1; \
+	timeout --foreground -k 30 $(TEST_LIMIT) $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist worksteal -m "not soak" $(TESTS) || failed=1; \
 	{ set +x; exit $$failed; } 2>/dev/null
 
 soak: $(VENV)/.dev programs  ## run the long tests: crash loops, thousands of associations

@@ -110,7 +110,9 @@ def test_a_fault_of_one_does_not_stop_the_others(archive: Archive, book: Postboo
     assert kept(archive, "good")
 
 
-def test_what_the_database_refuses_of_one_does_not_stop_the_others(archive: Archive, book: Postbook) -> None:
+def test_what_the_database_refuses_of_one_does_not_stop_the_others(
+    archive: Archive, book: Postbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
     good, bad = Client(book), Client(book, [StorageError("no such value")] * 10_000)
     book.join(bad)
     book.join(good)
@@ -120,6 +122,7 @@ def test_what_the_database_refuses_of_one_does_not_stop_the_others(archive: Arch
         good.say(name)
         until(lambda: not good.left)
     assert bad.saved == []
+    monkeypatch.setattr(book, "_patience", 0.1)
 
 
 def test_who_cannot_be_served_is_left_aside_for_a_while(
