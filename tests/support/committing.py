@@ -6,12 +6,14 @@ one of its own, or not at all.
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role, evt
+from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.sop_class import StorageCommitmentPushModel
 from sqlalchemy import insert, select, update
 
@@ -31,6 +33,7 @@ from storage.records.tables import delivery, destination, instance, series
 from tests.support.arrivals import NOW, arrival, put
 
 IMPLICIT = "1.2.840.10008.1.2"
+_QUIET = 0.2  # seconds
 
 
 def delivered(archive: Archive, name: str, count: int, *, first: int = 1, at: datetime = NOW) -> list[str]:
@@ -167,9 +170,14 @@ class Committer:
     answers: list[int | None] = field(default_factory=list)
     reported: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     threads: list[threading.Thread] = field(default_factory=list)
+    # pynetdicom mixes the parts of two messages that two of its threads send over one association.
+    reporting: threading.Lock = field(default_factory=threading.Lock)
+    answering: bool = False
+    heard: float = 0.0
 
     def asked(self, event: evt.Event) -> tuple[int, None]:
         """Take an N-ACTION, and report in another thread when it is answered."""
+        self.answering, self.heard = True, time.monotonic()
         action = event.action_information
         uids = [str(item.ReferencedSOPInstanceUID) for item in action.ReferencedSOPSequence]
         self.requests.append(uids)
@@ -181,12 +189,24 @@ class Committer:
             thread.start()
         return 0x0000, None
 
+    def sent(self, event: evt.Event) -> None:
+        """Note that the answer to an N-ACTION has left."""
+        if self.answering and isinstance(event.pdu, P_DATA_TF):
+            self.answering, self.heard = False, time.monotonic()
+
+    def _wait_for_quiet(self) -> None:
+        """Return once all is answered and nothing more has been asked for a while."""
+        while self.answering or time.monotonic() - self.heard < _QUIET:
+            time.sleep(0.01)
+
     def _report(self, association: object, transaction_uid: str, uids: list[str]) -> None:
         failed = self.judge(uids)
         event = event_of(transaction_uid, [uid for uid in uids if uid not in failed], failed)
         kind = 2 if failed else 1
         if self.over == "same":
-            self.send(association, event, kind)
+            with self.reporting:
+                self._wait_for_quiet()
+                self.send(association, event, kind)
         else:
             self.call(event, kind)
         self.reported.release()
@@ -224,7 +244,8 @@ def committer(
     running = Committer(judge, over, node_port, propose_role)
     ae = AE(ae_title="STRANGER")
     ae.add_supported_context(StorageCommitmentPushModel)
-    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_ACTION, running.asked)])
+    handlers = [(evt.EVT_N_ACTION, running.asked), (evt.EVT_PDU_SENT, running.sent)]
+    server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
     assert server is not None
     running.port = server.socket.getsockname()[1]
     try:
