@@ -23,7 +23,7 @@ from rules.symbols import WEEKDAYS, element_of, resolve
 from rules.unknown import Unknown
 from rules.values import clean
 
-__all__ = ["Facts", "Needs", "Unknown", "needs"]
+__all__ = ["Facts", "Needs", "Unknown", "joined", "needs"]
 
 _NAMES = {"sop_class.name": "sop_class.uid", "transfer_syntax.name": "transfer_syntax.uid"}
 
@@ -142,6 +142,16 @@ class Needs:
     def __iter__(self) -> Iterator[str]:
         yield from self.tags.values()
         yield from self.private.values()
+
+
+def joined(some: Iterable[Needs]) -> Needs:
+    """Return what all of `some` ask for."""
+    tags: dict[int, str] = {}
+    private: dict[tuple[int, str, int], str] = {}
+    for each in some:
+        tags |= each.tags
+        private |= each.private
+    return Needs(tags, private)
 
 
 def needs(symbols: Iterable[str], indexed: Iterable[str] = ()) -> Needs:

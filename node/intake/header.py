@@ -5,23 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from node.intake.charsets import Charset, charset_of
+from node.intake.syntax import BINARY, IN_CHARSET
 from node.intake.walker import CHARACTER_SET
 from storage.records.attributes import BY_TAG
 
 TEXT_MAX = 1024
 """Characters kept of one attribute's value, or values."""
 
-_BINARY = {  # VR to format of one value and its size
-    b"US": ("H", 2),
-    b"SS": ("h", 2),
-    b"UL": ("L", 4),
-    b"SL": ("l", 4),
-    b"UV": ("Q", 8),
-    b"SV": ("q", 8),
-    b"FL": ("f", 4),
-    b"FD": ("d", 8),
-}
-_IN_CHARSET = frozenset(b"LO LT PN SH ST UC UT".split())  # affected by (0008,0005), PS3.5 6.1.2.3
 _KEYWORDS = {tag: (attribute.keyword, attribute.vr.encode()) for tag, attribute in BY_TAG.items()}
 _PLAIN = Charset()
 
@@ -67,13 +57,13 @@ def decode_header(values: Mapping[int, tuple[bytes, bytes]], *, little: bool = T
         keyword, usual = _KEYWORDS[tag]
         if not vr or vr == b"UN":
             vr = usual
-        if vr in _BINARY:
+        if vr in BINARY:
             attributes[keyword] = _numbers(raw, vr, little)
             continue
         if raw.isascii() and b"\x1b" not in raw:
             text = raw.decode("ascii")
         else:
-            text, sure = (charset if vr in _IN_CHARSET else _PLAIN).decode(raw, vr == b"PN")
+            text, sure = (charset if vr in IN_CHARSET else _PLAIN).decode(raw, vr == b"PN")
             if not sure:
                 doubtful.append(keyword)
         attributes[keyword] = _strip(text)
@@ -89,7 +79,7 @@ def _strip(text: str) -> str:
 
 
 def _numbers(raw: bytes, vr: bytes, little: bool) -> str:
-    code, size = _BINARY[vr]
+    code, size = BINARY[vr]
     count = min(len(raw) // size, 16)
     numbers = struct.unpack_from(f"{'<' if little else '>'}{count}{code}", raw)
     return "\\".join(f"{number:.10g}" if isinstance(number, float) else str(number) for number in numbers)

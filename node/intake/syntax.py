@@ -57,3 +57,17 @@ LONG_VRS = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 
 SEQUENCES = frozenset(tag for tag, entry in DicomDictionary.items() if entry[0] == "SQ")
 """Tags of the sequences of PS3.6, for Implicit VR where the dataset does not say."""
+
+BINARY = {
+    b"US": ("H", 2),
+    b"SS": ("h", 2),
+    b"UL": ("L", 4),
+    b"SL": ("l", 4),
+    b"UV": ("Q", 8),
+    b"SV": ("q", 8),
+    b"FL": ("f", 4),
+    b"FD": ("d", 8),
+}
+"""VR of binary numbers to the format of one value and its size in bytes."""
+IN_CHARSET = frozenset(b"LO LT PN SH ST UC UT".split())
+"""VRs that Specific Character Set (0008,0005) is about, PS3.5 6.1.2.3."""

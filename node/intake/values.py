@@ -19,25 +19,15 @@ from dataclasses import dataclass, field
 from pydicom.datadict import dictionary_VR, private_dictionary_VR
 
 from node.intake.charsets import Charset
+from node.intake.syntax import BINARY, IN_CHARSET
 from node.intake.walker import CAPTURE_MAX
 from rules.symbols import Kind, Symbol, resolve
 from rules.unknown import Unknown
 from rules.values import convert
 
-_BINARY = {  # VR to format of one value and its size
-    b"US": ("H", 2),
-    b"SS": ("h", 2),
-    b"UL": ("L", 4),
-    b"SL": ("l", 4),
-    b"UV": ("Q", 8),
-    b"SV": ("q", 8),
-    b"FL": ("f", 4),
-    b"FD": ("d", 8),
-    b"AT": ("HH", 4),
-}
+_BINARY = {**BINARY, b"AT": ("HH", 4)}
 _TEXT = frozenset(b"AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UR UT".split())
 _WHOLE = frozenset(b"LT ST UR UT".split())  # a backslash separates nothing, PS3.5 6.2
-_IN_CHARSET = frozenset(b"LO LT PN SH ST UC UT".split())  # PS3.5 6.1.2.3
 _PLAIN = Charset()
 _SHOWN = {  # what a VR tells of an element that no dictionary knows
     **dict.fromkeys([b"AS", b"DS", b"IS", *(set(_BINARY) - {b"AT"})], Kind.NUMBER),
@@ -149,7 +139,7 @@ def _text(name: str, vr: bytes, raw: bytes, charset: Charset) -> str | Unknown:
     if raw.isascii() and b"\x1b" not in raw:
         text = raw.decode("ascii")
     else:
-        text, sure = (charset if vr in _IN_CHARSET else _PLAIN).decode(raw, vr == b"PN")
+        text, sure = (charset if vr in IN_CHARSET else _PLAIN).decode(raw, vr == b"PN")
         if not sure and "\ufffd" in text:
             return Unknown(f"{name} is not in the character set that is declared")
     if "\\" in text and vr not in _WHOLE:

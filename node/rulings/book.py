@@ -13,7 +13,7 @@ import structlog
 
 from node.core import clock
 from node.intake.wants import NOTHING, Wants
-from rules.facts import Needs
+from rules.facts import Needs, joined
 from rules.ruleset import RuleSet
 from rules.symbols import On
 from storage.archive import Archive
@@ -135,12 +135,7 @@ class Book:
 
 def wants_of(in_force: Sequence[InForce]) -> Wants:
     """Return what these revisions want to know, and the word by which that is recognized."""
-    tags: dict[int, str] = {}
-    private: dict[tuple[int, str, int], str] = {}
-    for one in in_force:
-        needs = one.needs
-        tags |= needs.tags
-        private |= needs.private
-    if not tags and not private:
+    needs = joined(one.needs for one in in_force)
+    if not needs.tags and not needs.private:
         return NOTHING
-    return Wants("/".join(f"{one.role}:{one.ruleset.digest}" for one in in_force), Needs(tags, private))
+    return Wants("/".join(f"{one.role}:{one.ruleset.digest}" for one in in_force), needs)

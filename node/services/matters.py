@@ -7,9 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import datetime
 
+from node.rulings.book import INDEXED
 from node.rulings.facts import further, of_instance, of_series, of_study
 from rules.completeness import complete
-from rules.facts import Facts, Needs
+from rules.facts import Facts, Needs, joined
 from rules.ruleset import RuleSet
 from rules.symbols import On
 from storage.blobs.protocol import BlobStore
@@ -17,7 +18,6 @@ from storage.records.attributes import ATTRIBUTES, Level
 from storage.records.subjects import SeriesSubject, StudySubject, Subject
 from storage.transaction import Transaction
 
-INDEXED = frozenset(attribute.keyword for attribute in ATTRIBUTES)
 _OF_STUDY = frozenset(a.keyword for a in ATTRIBUTES if a.level is Level.STUDY)
 _OF_SERIES = _OF_STUDY | {a.keyword for a in ATTRIBUTES if a.level is Level.SERIES}
 
@@ -133,13 +133,7 @@ def asks(ruleset: RuleSet, on: On) -> bool:
 
 def needs_of(rulesets: Iterable[RuleSet]) -> Needs:
     """Return what `rulesets` want to know beyond the indexed attributes, together."""
-    tags: dict[int, str] = {}
-    private: dict[tuple[int, str, int], str] = {}
-    for ruleset in rulesets:
-        needs = ruleset.needs(INDEXED)
-        tags |= needs.tags
-        private |= needs.private
-    return Needs(tags, private)
+    return joined(ruleset.needs(INDEXED) for ruleset in rulesets)
 
 
 def load(tx: Transaction, blobs: BlobStore, study_row: int, needs: Needs) -> View | None:

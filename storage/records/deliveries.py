@@ -27,15 +27,9 @@ from sqlalchemy import (
     Integer,
     Table,
     UniqueConstraint,
-    text,
 )
 
-from storage.records.schema import METADATA, Key, Moment, Tree, identifier, words
-
-
-def _index(name: str, *columns: str, where: str) -> Index:
-    return Index(name, *columns, sqlite_where=text(where), postgresql_where=text(where))
-
+from storage.records.schema import METADATA, Key, Moment, Tree, identifier, partial_index, words
 
 destination = Table(
     "destination",
@@ -87,8 +81,8 @@ delivery = Table(
     Column("commitment_row", Key, nullable=True),
     words("committed"),
     UniqueConstraint("instance_row", "destination_row"),
-    _index("ix_delivery_queue", "destination_row", "rank", "id", where="state = 'queued'"),
-    _index(
+    partial_index("ix_delivery_queue", "destination_row", "rank", "id", where="state = 'queued'"),
+    partial_index(
         "ix_delivery_series",
         "destination_row",
         "series_row",
@@ -96,7 +90,7 @@ delivery = Table(
         "id",
         where="state = 'queued'",
     ),
-    _index(
+    partial_index(
         "ix_delivery_alternate",
         "destination_row",
         "alternate",
@@ -105,13 +99,13 @@ delivery = Table(
         "id",
         where="state = 'queued' AND alternate <> ''",
     ),
-    _index("ix_delivery_waiting", "destination_row", "due", where="state = 'waiting'"),
-    _index("ix_delivery_sending", "destination_row", where="state = 'sending'"),
-    _index("ix_delivery_stuck", "state", "destination_row", "id", where="state IN ('held', 'dead')"),
-    _index("ix_delivery_uncommitted", "destination_row", "id", where="committed = 'due'"),
-    _index("ix_delivery_commitment", "commitment_row", where="commitment_row IS NOT NULL"),
+    partial_index("ix_delivery_waiting", "destination_row", "due", where="state = 'waiting'"),
+    partial_index("ix_delivery_sending", "destination_row", where="state = 'sending'"),
+    partial_index("ix_delivery_stuck", "state", "destination_row", "id", where="state IN ('held', 'dead')"),
+    partial_index("ix_delivery_uncommitted", "destination_row", "id", where="committed = 'due'"),
+    partial_index("ix_delivery_commitment", "commitment_row", where="commitment_row IS NOT NULL"),
     # That is always so; who wants this index says it. Else SQLite would take it for every look into a queue.
-    _index("ix_delivery_queued_at", "destination_row", "queued_at", where="attempts >= 0"),
+    partial_index("ix_delivery_queued_at", "destination_row", "queued_at", where="attempts >= 0"),
     Index(None, "study_row"),
 )
 
@@ -141,7 +135,7 @@ commitment = Table(
     Column("committed", Integer, nullable=False),
     Column("failed", Integer, nullable=False),
     UniqueConstraint("transaction_uid"),
-    _index("ix_commitment_open", "destination_row", "requested_at", where="answered_at IS NULL"),
+    partial_index("ix_commitment_open", "destination_row", "requested_at", where="answered_at IS NULL"),
 )
 
 

@@ -14,16 +14,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint, text
+from sqlalchemy import Column, Integer, Table, UniqueConstraint
 
-from storage.records.schema import METADATA, Moment, Tree, identifier, words
+from storage.records.schema import METADATA, Moment, Tree, identifier, partial_index, words
 
 OPEN = "state IN ('queued', 'running', 'held') AND dedupe <> ''"
-
-
-def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """Return a partial index. There are no others: SQLite would prefer them to the right one."""
-    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
 job = Table(
@@ -47,12 +42,12 @@ job = Table(
     words("error"),
     Column("progress", Integer, nullable=False, default=0, server_default="0"),
     Column("total", Integer, nullable=False, default=0, server_default="0"),
-    _index("ix_job_due", "kind", "priority", "run_after", "id", where="state = 'queued'"),
-    _index("ix_job_leased", "lease_until", where="state = 'running'"),
-    _index("uq_job_open", "dedupe", where=OPEN, unique=True),
-    _index("ix_job_ended", "state", "finished_at", where="finished_at IS NOT NULL"),
-    _index("ix_job_held", "id", where="state = 'held'"),
-    _index("ix_job_about", "dedupe", where="dedupe <> ''"),
+    partial_index("ix_job_due", "kind", "priority", "run_after", "id", where="state = 'queued'"),
+    partial_index("ix_job_leased", "lease_until", where="state = 'running'"),
+    partial_index("uq_job_open", "dedupe", where=OPEN, unique=True),
+    partial_index("ix_job_ended", "state", "finished_at", where="finished_at IS NOT NULL"),
+    partial_index("ix_job_held", "id", where="state = 'held'"),
+    partial_index("ix_job_about", "dedupe", where="dedupe <> ''"),
 )
 
 bookmark = Table(
