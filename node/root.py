@@ -13,6 +13,7 @@ from typing import Self
 import structlog
 
 from node.config import Config
+from node.indexing.indexer import index_rest
 from node.rulings.book import Book
 from node.rulings.decider import Decider
 from node.run.opening import open_archive
@@ -22,6 +23,8 @@ from node.services.peers import Peers
 from node.services.query import Query
 from node.services.retrieve import Retrieve
 from storage.archive import Archive
+from storage.blobs.log.journal import Journal
+from storage.blobs.log.store import ReceiveLog
 from storage.blobs.open import open_blobs
 from storage.blobs.protocol import BlobStore
 
@@ -68,6 +71,7 @@ class Node:
         self.retrieve = Retrieve(archive, blobs)
         self.peers = Peers(archive)
         self.callers = Callers(archive)
+        self._journal: Journal | None = None
 
     @classmethod
     def open(cls, config: Config, *, recovering: bool = True) -> Self:
@@ -91,13 +95,28 @@ class Node:
             opened.callback(blobs.close)
             archive.upgrade()
             if recovering:
+                if isinstance(blobs, ReceiveLog):
+                    index_rest(config, archive, blobs)
                 recover(archive, blobs)
             node = cls(config, archive, blobs)
             opened.pop_all()
             return node
 
+    def keep_notes(self) -> None:
+        """Acknowledge small instances once they are in the receive log, and leave the index to the indexer.
+
+        Some process must run one (`node.indexing.keeper`). Where small instances do not go to such a log,
+        nothing changes.
+        """
+        if isinstance(self.blobs, ReceiveLog):
+            self._journal = self.blobs.journal()
+        if self._journal is not None:
+            self.ingest.keep_notes(self._journal)
+
     def close(self) -> None:
         """Write what waits, and let everything go. The node cannot be used afterwards."""
+        if self._journal is not None:
+            self._journal.close()
         self.callers.close()
         self.blobs.close()
         self.archive.close()

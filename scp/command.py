@@ -8,6 +8,7 @@ import click
 from node.cli.options import config_option
 from node.config import Config
 from node.core import logs
+from node.indexing.keeper import Keeper
 from node.root import Node
 from node.run.signals import STOPPING, Signals
 from scp.server import Server
@@ -20,11 +21,18 @@ def scp(config: Config) -> None:
     logs.configure(config.node.log_level, json=config.node.logs_json)
     _raise_file_limit()
     with Signals(*STOPPING) as signals, Node.open(config) as node:
-        server = Server(node, shared=config.dicom.processes > 1)
-        gc.freeze()  # what stands now stays: later collections need not look at it
-        server.start()
-        signals.wait(None)
-        server.stop()
+        node.archive.close()  # no connection may be open in two processes
+        keeper = Keeper(config)
+        try:
+            node.keep_notes()
+            server = Server(node, shared=config.dicom.processes > 1)
+            gc.freeze()  # what stands now stays: later collections need not look at it
+            server.start()
+            signals.wait(None)
+            server.stop()
+            node.ingest.settle()
+        finally:
+            keeper.stop()
 
 
 def _raise_file_limit() -> None:

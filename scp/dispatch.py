@@ -37,6 +37,8 @@ def run(session: Session) -> None:
             session.busy = False
             session.last_active = time.monotonic()
     except ReleaseRequested:
+        if "C-STORE" in session.counts:
+            session.node.ingest.settle()  # who was told of the release finds what was sent
         _release(channel)
     except PeerAborted as error:
         end = str(error)
@@ -70,6 +72,8 @@ def _serve(session: Session, message: Message) -> None:
         session.channel.skip_dataset()
         session.reply(message, Status.SOP_CLASS_NOT_SUPPORTED, f"{service} has no place in this context")
         return
+    if handler is not store.serve and handler is not echo.serve:
+        session.node.ingest.settle()  # what anybody was told is kept can be found
     try:
         handler(session, message)
     except WireError:

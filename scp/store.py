@@ -17,7 +17,7 @@ _STATUS = {
 
 
 def serve(session: Session, message: Message) -> None:
-    """Keep one instance; 0x0000 is sent only once it is durable."""
+    """Keep one instance; 0x0000 is sent only once it is durable. The index may lag (`scp.dispatch`)."""
     command, context = message.command, message.context
     if not session.may_store:
         session.log.warning("store.not_authorized", known=session.peer is not None)
@@ -25,7 +25,7 @@ def serve(session: Session, message: Message) -> None:
         session.reply(message, Status.NOT_AUTHORIZED, "this caller may not store here")
         return
     claim = Claim(command.affected_sop_class_uid, command.affected_sop_instance_uid, context.transfer_syntax)
-    reception = session.node.ingest.begin(claim, session.origin)
+    reception = session.node.ingest.receive(claim, session.origin)
     try:
         for fragments in session.channel.dataset():
             reception.write(fragments)

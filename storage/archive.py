@@ -30,13 +30,15 @@ class Archive:
         self._engine = engine
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str, *, durable: bool = True) -> Self:
         """Connect to the database at `url`; its schema is left as it is.
 
         Parameters
         ----------
         url
             ``sqlite:///path`` or ``postgresql+psycopg2://user:password@host/name``.
+        durable
+            False for one whose commits a power cut may take back, the latest first: much faster.
 
         Raises
         ------
@@ -45,7 +47,7 @@ class Archive:
         StorageError
             The URL is wrong.
         """
-        archive = cls(make_engine(url))
+        archive = cls(make_engine(url, durable=durable))
         try:
             with archive._connect(write=False) as connection:
                 connection.execute(text("SELECT 1"))

@@ -2,6 +2,9 @@
 
 SQLite runs in WAL mode with synchronous=FULL: a commit is on disk when it returns, and readers never
 wait for the one writer. PostgreSQL runs with synchronous_commit on, whatever the server's default.
+
+An engine that is not `durable` leaves its commits to the next one that is: after a power cut they are there
+in their order up to some moment, and none behind it. That is for what can be made again (`node.indexing`).
 """
 
 import math
@@ -29,7 +32,6 @@ _IDLE_SECONDS = 1.0
 _TURN = 0.0005  # seconds between two looks whether another writer is done
 
 _POSTGRES_SETTINGS = (
-    "synchronous_commit=on",
     "default_transaction_isolation=read\\ committed",
     "timezone=UTC",
     "client_encoding=UTF8",
@@ -61,8 +63,13 @@ _POSTGRES_CLASSES: dict[str, type[StorageError]] = {  # by SQLSTATE, or its firs
 }
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, durable: bool = True) -> Engine:
     """Return an engine for `url`, which is not connected yet.
+
+    Parameters
+    ----------
+    durable
+        A commit survives a power cut once it has returned.
 
     Raises
     ------
@@ -73,9 +80,9 @@ def make_engine(url: str) -> Engine:
         parsed = make_url(url)
         kind = parsed.get_backend_name()
         if kind == "sqlite":
-            engine = _sqlite(parsed)
+            engine = _sqlite(parsed, durable)
         elif kind == "postgresql":
-            engine = _postgresql(parsed)
+            engine = _postgresql(parsed, durable)
         else:
             raise StorageError(f"database URL: {kind!r} is neither sqlite nor postgresql")
     except (ArgumentError, NoSuchModuleError) as error:
@@ -84,7 +91,7 @@ def make_engine(url: str) -> Engine:
     return engine
 
 
-def _sqlite(url: URL) -> Engine:
+def _sqlite(url: URL, durable: bool) -> Engine:
     if not url.database or url.database == ":memory:":
         raise StorageError("database URL: an archive in SQLite needs a file, as in sqlite:///data/index.db")
     engine = create_engine(
@@ -94,16 +101,16 @@ def _sqlite(url: URL) -> Engine:
         max_overflow=56,
         connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None},
     )
-    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", partial(_prepare_sqlite, durable))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+def _prepare_sqlite(durable: bool, connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
     try:
         _set_wal(cursor)
-        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         cursor.execute("PRAGMA foreign_keys=ON")
         cursor.execute("PRAGMA cache_size=-8000")  # KiB, for each connection
         # No mmap: a failing disk would end the process by SIGBUS instead of an error.
@@ -160,7 +167,7 @@ def _begin_writing(cursor: Any) -> None:
         cursor.execute(f"PRAGMA busy_timeout={_BUSY_SECONDS * 1000:.0f}")
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, durable: bool) -> Engine:
     if url.get_driver_name() != "psycopg2":
         raise StorageError("database URL: for PostgreSQL write postgresql+psycopg2://")
     engine = create_engine(
@@ -171,7 +178,9 @@ def _postgresql(url: URL) -> Engine:
         connect_args={
             "application_name": "isocentre",
             "connect_timeout": 10,
-            "options": " -c ".join(["", *_POSTGRES_SETTINGS]).strip(),
+            "options": " -c ".join(
+                ["", f"synchronous_commit={'on' if durable else 'off'}", *_POSTGRES_SETTINGS]
+            ).strip(),
         },
     )
     event.listen(engine, "checkin", _note_idle)

@@ -49,7 +49,7 @@ class Outcome:
     sop_instance_uid
         As the dataset says, else as was claimed; empty when neither is a UID.
     verdict
-        None when it was refused.
+        None when it was refused, and when it is kept but not yet compared with what the index has.
     reason
         At most 64 ASCII characters, without patient data; empty when it was taken.
     """

@@ -10,6 +10,7 @@ Example
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from node.intake.buffers import BUFFER, Buffers
 from node.intake.errors import Malformed
@@ -21,9 +22,12 @@ from node.services.reception import Reception, Tools
 from node.services.recorder import Recorder
 from node.services.space import Space
 from storage.archive import Archive
+from storage.blobs.log.journal import Journal
 from storage.blobs.protocol import BlobStore
 from storage.commit import Follower, GroupCommit
 from storage.records.arrival import Origin
+
+_SETTLE_SECONDS = 10.0
 
 __all__ = ["Claim", "Ingest", "Outcome", "Reception", "Refusal"]
 
@@ -70,6 +74,21 @@ class Ingest:
             max_dataset=max_dataset,
             wants=wants,
         )
+        self._receiving = self._tools
+        self._journal: Journal | None = None
+
+    def keep_notes(self, journal: Journal) -> None:
+        """Let what is `receive`d go to `journal`, where it can, instead of to the index."""
+        self._journal = journal
+        self._receiving = replace(self._tools, journal=journal)
+
+    def receive(self, claim: Claim, origin: Origin) -> Reception:
+        """Begin to take in an instance that need not be in the index when its sender is told of it."""
+        return Reception(self._receiving, claim, origin)
+
+    def settle(self) -> bool:
+        """Return once the index has all that was acknowledged so far, False when that takes too long."""
+        return self._journal is None or self._journal.settle(_SETTLE_SECONDS)
 
     def begin(self, claim: Claim, origin: Origin) -> Reception:
         """Begin to take in one instance."""

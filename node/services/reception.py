@@ -1,19 +1,22 @@
 """One instance coming in: its bytes hashed, read and written while they pass, then recorded.
 
-The order of what is made durable: the content of the blob (`place`), its name (`sync`, shared by all who
-wait), the index (one commit, shared likewise); only then is anyone told. The bytes are gathered in a buffer
-of 256 KiB, so that a small instance costs one write and a large one few, whatever the pieces it comes in.
+Two ways to be durable. A small instance goes to the receive log with a note of what it is, by one write and
+one sync that all share who wait (`storage.blobs.log.journal`); the index is written behind it. All others,
+and where there is no such log: the content of the blob (`place`), its name (`sync`), the index (one commit),
+each shared by all who wait. Only then is anyone told. The bytes are gathered in buffers of 256 KiB, so that a
+small instance costs one write and a large one few, whatever the pieces it comes in.
 """
 
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
 from node.core.clock import now
 from node.core.trouble import report
+from node.indexing.notes import encode
 from node.intake.buffers import CAPACITY, Buffers
 from node.intake.header import Header
 from node.intake.identity import Identity, identify
@@ -26,10 +29,13 @@ from node.intake.wants import NOTHING, Wants, nothing
 from node.services.quarantine import Quarantine
 from node.services.recorder import Recorder
 from node.services.space import Space
+from storage.blobs.log.journal import Journal
+from storage.blobs.log.writer import SMALL, Budget
 from storage.blobs.protocol import BlobStore, BlobWriter, Buffer
 from storage.errors import OutOfSpace, StorageError
 from storage.records.arrival import Arrival, BlobRef, Origin
 
+_HELD = 64 << 20  # bytes
 _log = structlog.get_logger()
 
 
@@ -41,6 +47,10 @@ class Tools:
     ----------
     wants
         Asked at the beginning of each reception.
+    journal
+        Takes small instances with a note; None: every one is recorded in the index before anyone is told.
+    budget
+        Of memory, for all that is held until it goes to the journal.
     """
 
     blobs: BlobStore
@@ -50,6 +60,8 @@ class Tools:
     buffers: Buffers
     max_dataset: int
     wants: Callable[[], Wants] = nothing
+    journal: Journal | None = None
+    budget: Budget = field(default_factory=lambda: Budget(_HELD))
 
 
 def _asked(wants: Callable[[], Wants]) -> Wants:
@@ -89,6 +101,7 @@ class Reception:
         self._outcome: Outcome | None = None
         self._buffer: memoryview | None = tools.buffers.take()
         self._fill = META_MAX  # in front of it is room for the header
+        self._full: list[memoryview] = []  # buffers that wait for the journal
         tools.space.enter()
 
     @property
@@ -104,7 +117,7 @@ class Reception:
         if self._buffer is None:
             return
         try:
-            self._gather(self._buffer, fragments)
+            self._gather(fragments)
         except Exception as error:
             self._fail(error)
 
@@ -125,8 +138,9 @@ class Reception:
             self._outcome = self._refusal(Refusal.FAILURE, "it was broken off")
         self._release()
 
-    def _gather(self, buffer: memoryview, fragments: Iterable[Buffer]) -> None:
-        fill = self._fill
+    def _gather(self, fragments: Iterable[Buffer]) -> None:
+        buffer, fill = self._buffer, self._fill
+        assert buffer is not None  # noqa: S101 - for mypy
         for fragment in fragments:
             end = fill + len(fragment)
             if end < CAPACITY:
@@ -140,12 +154,27 @@ class Reception:
                 rest = rest[room:]
                 self._fill = CAPACITY
                 self._pass()
-                self._write()
+                buffer = self._next_buffer(buffer)
                 fill = META_MAX
             end = fill + len(rest)
             buffer[fill:end] = rest
             fill = end
         self._fill = fill
+
+    def _next_buffer(self, buffer: memoryview) -> memoryview:
+        """Put a full buffer aside for the journal and return another, or write it and return it."""
+        tools = self._tools
+        if (
+            tools.journal is not None
+            and self._writer is None
+            and self._size + CAPACITY <= SMALL
+            and tools.budget.take(CAPACITY)
+        ):
+            self._full.append(buffer)
+            self._buffer = tools.buffers.take()
+            return self._buffer
+        self._write()
+        return buffer
 
     def _pass(self) -> None:
         """Hash and read what is in the buffer."""
@@ -157,15 +186,18 @@ class Reception:
         self._digest.update(data)
         self._reader.feed(data)
 
-    def _unwritten(self) -> memoryview:
-        """Return what is in the buffer, with the header before it at the beginning of a blob."""
+    def _unwritten(self) -> list[memoryview]:
+        """Return what is in the buffers, with the header before it at the beginning of a blob."""
         assert self._buffer is not None  # noqa: S101 - for mypy
-        start = META_MAX
-        if not self._head:
-            self._head = self._make_head()
-            start -= len(self._head)
-            self._buffer[start:META_MAX] = self._head
-        return self._buffer[start : self._fill]
+        views = [full[META_MAX:] for full in self._full]
+        views.append(self._buffer[META_MAX : self._fill])
+        if self._writer is None:
+            self._head = self._head or self._make_head()
+            first = self._full[0] if self._full else self._buffer
+            start = META_MAX - len(self._head)
+            first[start:META_MAX] = self._head
+            views[0] = first[start : META_MAX + len(views[0])]
+        return views
 
     def _make_head(self) -> bytes:
         claim = self._claim
@@ -176,12 +208,13 @@ class Reception:
         return encode_meta(sop_class, sop_instance, claim.transfer_syntax_uid, self._origin.calling_ae)
 
     def _write(self) -> None:
-        data = self._unwritten()
+        views = self._unwritten()
         self._fill = META_MAX
-        self._tools.space.take(len(data))
+        self._tools.space.take(sum(map(len, views)))
         if self._writer is None:
             self._writer = self._tools.blobs.create()
-        self._writer.write([data])
+        self._writer.write(views)
+        self._give_back()
 
     def _finish(self) -> Outcome:
         self._pass()
@@ -191,17 +224,30 @@ class Reception:
         if refused is not None:
             self._quarantine(refused[1])
             return self._refusal(*refused)
-        self._write()
-        assert self._writer is not None  # noqa: S101 - for mypy
-        blob = BlobRef(self._writer.place(), len(self._head), self._size, self._digest.hexdigest())
         uid = identity.sop_instance_uid
         if header.doubtful:
             _log.info("ingest.charset_doubtful", sop_instance_uid=uid, attributes=header.doubtful)
         if identity.filed:
             _log.info("ingest.filed", sop_instance_uid=uid, study_instance_uid=identity.study_instance_uid)
-        return Outcome(uid, self._tools.recorder.record(self._arrival(header, identity, blob)))
+        if self._tools.journal is not None and self._writer is None:
+            with contextlib.suppress(OSError):  # there is no room in the log: then as a file
+                self._enter(self._tools.journal, header, identity)
+                return Outcome(uid, None)
+        self._write()
+        assert self._writer is not None  # noqa: S101 - for mypy
+        arrival = self._arrival(header, identity, self._writer.place())
+        return Outcome(uid, self._tools.recorder.record(arrival))
 
-    def _arrival(self, header: Header, identity: Identity, blob: BlobRef) -> Arrival:
+    def _enter(self, journal: Journal, header: Header, identity: Identity) -> None:
+        """Make it durable with its note; whoever writes the index does the rest."""
+        views = self._unwritten()
+        size = sum(map(len, views))
+        self._tools.space.take(size)
+        note = encode(self._arrival(header, identity, ""))
+        journal.enter("instances", views, size, note)
+
+    def _arrival(self, header: Header, identity: Identity, key: str) -> Arrival:
+        blob = BlobRef(key, len(self._head), self._size, self._digest.hexdigest())
         return Arrival(
             sop_instance_uid=identity.sop_instance_uid,
             sop_class_uid=identity.sop_class_uid,
@@ -220,7 +266,7 @@ class Reception:
         """Keep what has come, with `reason`. Trouble in this leaves it refused all the same."""
         try:
             if self._writer is None:
-                self._keep([self._unwritten()], reason)
+                self._keep(self._unwritten(), reason)
                 return
             self._write()
             key = self._writer.place()
@@ -252,9 +298,17 @@ class Reception:
         report("ingest.failed", error, self._claim.sop_instance_uid)
         self._release()
 
+    def _give_back(self) -> None:
+        """Let go of the buffers that were put aside."""
+        for full in self._full:
+            self._tools.buffers.give(full)
+            self._tools.budget.give(CAPACITY)
+        self._full = []
+
     def _release(self) -> None:
         if self._buffer is None:
             return
+        self._give_back()
         self._tools.buffers.give(self._buffer)
         self._buffer = None
         self._tools.space.leave()

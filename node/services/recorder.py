@@ -38,7 +38,7 @@ class Recorder:
         try:
             recorded = self._commits.record(arrival)
             if recorded.verdict is Verdict.DIFFERS:
-                if self._says_the_same(arrival, recorded):
+                if self.says_the_same(arrival, recorded):
                     recorded = replace(recorded, verdict=Verdict.DUPLICATE)
                 else:
                     recorded = self._commits.record(replace(arrival, as_conflict=True))
@@ -59,6 +59,17 @@ class Recorder:
             return True
         return mend(self._archive, self._blobs, known, arrival)
 
+    def clear(self, arrival: Arrival, recorded: Recorded) -> None:
+        """Delete the blob of a duplicate, unless it has to take the place of the one that is known.
+
+        Raises
+        ------
+        storage.errors.StorageError
+            It may be tried again.
+        """
+        if not self._is_kept(arrival, recorded):
+            self.delete(arrival.blob.key)
+
     def delete(self, key: str) -> None:
         """Delete a blob that no record refers to. If that fails, `isocentre db verify` will find it."""
         try:
@@ -66,7 +77,8 @@ class Recorder:
         except StorageError as error:
             report("ingest.blob_left", error, blob=key)
 
-    def _says_the_same(self, arrival: Arrival, recorded: Recorded) -> bool:
+    def says_the_same(self, arrival: Arrival, recorded: Recorded) -> bool:
+        """Tell whether an arrival that DIFFERS in bytes says what is known, as in another transfer syntax."""
         known = recorded.existing
         if known is None or max(known.size, arrival.blob.size) > COMPARE_MAX:
             return False

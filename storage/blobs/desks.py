@@ -101,3 +101,18 @@ def _gate(root: str) -> Iterator[None]:
         yield
     finally:
         os.close(gate)
+
+
+def lives(root: str, token: str) -> bool:
+    """Tell whether the process whose desk it is still holds it."""
+    try:
+        lock = os.open(f"{root}/{_FOLDER}/{token}{_LOCK}", os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.records.jobs import bookmark
@@ -30,6 +30,15 @@ class BookmarksRepo:
             .values(name=name, **values)
             .on_conflict_do_update(index_elements=[bookmark.c.name], set_=values)
         )
+
+    def below(self, prefix: str) -> Mapping[str, Mapping[str, Any]]:
+        """Return every place whose name begins with `prefix`."""
+        found = select(bookmark.c.name, bookmark.c.place).where(bookmark.c.name.startswith(prefix))
+        return {row.name: row.place for row in self._connection.execute(found)}
+
+    def remove(self, name: str) -> None:
+        """Remove the bookmark of `name`: the work is done."""
+        self._connection.execute(delete(bookmark).where(bookmark.c.name == name))
 
     def first(self, name: str, place: Mapping[str, Any], at: datetime) -> Mapping[str, Any]:
         """Set the bookmark of `name` unless it is set; return its place, for all who try the same one."""

@@ -47,7 +47,7 @@ def test_what_a_handler_raises_is_an_answer(running_node: Running, monkeypatch: 
     def broken(*_: object) -> None:
         raise RuntimeError("secret of a patient")
 
-    monkeypatch.setattr(running_node.node.ingest, "begin", broken)
+    monkeypatch.setattr(running_node.node.ingest, "receive", broken)
     with call(running_node.port) as channel:
         channel.send(context_of(channel, CT), store_command(CT, "1.2.3"), b"x" * 100)
         command = channel.receive().command

@@ -36,6 +36,7 @@ def know(config: Path, ae_title: str, port: int) -> None:
 def verify(config: Path, within: Sequence[str] = ()) -> dict[str, Any]:
     """Return the report of `isocentre db verify`."""
     done = isocentre(config, "db", "verify", "--json", within=within)
+    assert done.stdout, done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
     assert (done.returncode == 0) == report["clean"], done.stderr
     return report

@@ -9,11 +9,24 @@ from collections.abc import Sequence
 from storage.blobs.desks import Desk
 from storage.blobs.folders import sync_folder
 from storage.blobs.keys import Clock, KeyMaker, minute_folder
+from storage.blobs.log.records import Place, position
 from storage.blobs.log.segment import Segment, prepare
 from storage.blobs.protocol import Buffer
 
 FIRST, LARGEST = 8 << 20, 128 << 20
 """Bytes of the first segment, and of those that a busy process grows to: each is twice as large."""
+
+
+class Spot:
+    """Room that is set aside for a blob."""
+
+    __slots__ = ("key", "place", "segment", "serial")
+
+    def __init__(self, segment: Segment, place: Place, key: str, serial: int) -> None:
+        self.segment = segment
+        self.place = place
+        self.key = key
+        self.serial = serial
 
 
 class LogDesk:
@@ -37,6 +50,8 @@ class LogDesk:
         self._present: Segment | None = None
         self._ready: _Ready | None = None
         self._gone = False
+        self._open: dict[Spot, int] = {}
+        self._folders: dict[str, tuple[int, str]] = {}
         try:
             os.mkdir(self.folder, 0o700)
             sync_folder(root)
@@ -51,24 +66,51 @@ class LogDesk:
 
     def append(self, area: str, buffers: Sequence[Buffer], length: int) -> str:
         """Append a blob and return its key; it is not synced yet. Raises OSError: then nothing was kept."""
+        spot = self.reserve(area, length)
+        try:
+            spot.segment.write(spot.place, spot.key, buffers)
+        finally:
+            self.release(spot)
+        return spot.key
+
+    def reserve(self, area: str, length: int, note: int = 0) -> "Spot":
+        """Set room aside for a blob and its note, to be written and `release`d. Raises OSError."""
         with self._lock:
             if self._gone:  # a segment made now would be nobody's to look after
                 raise OSError("this process has left its log")
-            segment = self._segment_for(length)
-            place = segment.reserve(length)
+            segment = self._segment_for(length + note)
+            place = segment.reserve(length, note)
             if place is None:
                 raise OSError(f"a blob of {length} bytes in a log")
-            folder = minute_folder(area, int(self._clock()) // 60)
-            key = place.key(folder, self._serial)
+            key = place.key(self._folder(area), self._serial)
+            spot = Spot(segment, place, key, self._serial)
             self._serial += 1
+            self._open[spot] = position(segment.number, place.offset)
             if segment.tail > segment.size // 2 and self._ready is None:
                 self._ready = self._prepare_next()
-        try:
-            segment.write(place, key, buffers)
-        finally:
-            with self._lock:
-                segment.release()
-        return key
+        return spot
+
+    def release(self, *spots: "Spot") -> None:
+        """Say that what was reserved has been written, or never will be."""
+        with self._lock:
+            for spot in spots:
+                del self._open[spot]
+                spot.segment.release()
+
+    def complete(self) -> int:
+        """Return the position before which nothing is being written any more."""
+        with self._lock:
+            if self._open:
+                return min(self._open.values())
+            present = self._present
+            return position(present.number, present.tail) if present else position(self._number, 0)
+
+    def _folder(self, area: str) -> str:
+        minute = int(self._clock()) // 60
+        known = self._folders.get(area)
+        if known is None or known[0] != minute:
+            known = self._folders[area] = (minute, minute_folder(area, minute))
+        return known[1]
 
     def give_up(self, number: int) -> None:
         """Append nothing more to a segment whose sync has failed: its later syncs might lie."""

@@ -26,7 +26,7 @@ class LogReader:
         except (FileNotFoundError, NotADirectoryError):
             return None
         try:
-            there = find(file, place, key)
+            there = find(file, place, key) is not None
         except BaseException:
             os.close(file)
             raise

@@ -76,16 +76,16 @@ class Segment:
         self._retired = False
 
     def has_room(self, length: int) -> bool:
-        """Tell whether a blob of `length` bytes fits."""
+        """Tell whether `length` bytes fit."""
         return self.tail + span(length) <= self.size
 
-    def reserve(self, length: int) -> Place | None:
-        """Set room aside for a blob of `length` bytes, to be written and `release`d; None without room."""
-        if not self.has_room(length):
+    def reserve(self, length: int, note: int = 0) -> Place | None:
+        """Set room aside for a blob and its note, to be written and `release`d; None without room."""
+        if not self.has_room(length + note):
             return None
         self._writers += 1
         place = Place(self.token, self.number, self.tail, length)
-        self.tail += span(length)
+        self.tail += span(length + note)
         return place
 
     def write(self, place: Place, key: str, buffers: Sequence[Buffer]) -> None:
@@ -94,16 +94,21 @@ class Segment:
         The header comes last: whoever finds it while this process writes on, or after it was killed, finds
         the whole blob behind it.
         """
-        pieces, offset, missing = list(buffers), place.offset + HEADER, place.length
-        while missing:
-            done = os.pwritev(self.file, pieces[:1024], offset)
-            offset += done
-            missing -= done
-            while pieces and done >= len(pieces[0]):
-                done -= len(pieces.pop(0))
-            if done:
-                pieces[0] = memoryview(pieces[0])[done:]
+        _write(self.file, list(buffers), place.offset + HEADER, place.length)
         os.pwrite(self.file, pack(key, place.offset, place.length), place.offset)
+
+    def write_noted(self, place: Place, key: str, buffers: Sequence[Buffer], note: bytes) -> None:
+        """Write a blob with its note at once. Raises OSError.
+
+        Nobody looks for it before it is durable, and what a crash has left of it is known by its digest.
+        """
+        head = pack(key, place.offset, place.length, note)
+        _write(self.file, [head, *buffers, note], place.offset, HEADER + place.length + len(note))
+
+    def spoil(self, place: Place) -> None:
+        """See to it that a blob with a note that could not be made durable is never taken for one that is."""
+        with contextlib.suppress(OSError):
+            os.pwrite(self.file, DELETED, place.offset + STATE_AT)
 
     def release(self) -> None:
         """Say that what was reserved has been written, or never will be."""
@@ -126,6 +131,17 @@ class Segment:
                 os.close(file)
 
 
+def _write(file: int, pieces: list[Buffer], offset: int, missing: int) -> None:
+    while missing:
+        done = os.pwritev(file, pieces[:1024], offset)
+        offset += done
+        missing -= done
+        while pieces and done >= len(pieces[0]):
+            done -= len(pieces.pop(0))
+        if done:
+            pieces[0] = memoryview(pieces[0])[done:]
+
+
 @contextlib.contextmanager
 def opened(path: str, flags: int = os.O_RDONLY) -> Iterator[int]:
     """Open a segment for a moment. Raises OSError."""
@@ -141,15 +157,14 @@ def records(file: int, start: int = BLOCK) -> Iterator[Record]:
     return scan(lambda offset, length: os.pread(file, length, offset), os.fstat(file).st_size, start)
 
 
-def find(file: int, place: Place, key: str) -> bool:
-    """Tell whether the blob `key` lies at `place`. Raises OSError."""
+def find(file: int, place: Place, key: str) -> Record | None:
+    """Return the header of the blob `key` at `place`; None when it is not there. Raises OSError."""
     found = unpack(os.pread(file, HEADER, place.offset), place.offset)
-    return found is not None and found.live and found.key == key
+    return found if found is not None and found.live and found.key == key else None
 
 
-def erase(file: int, place: Place) -> None:
+def erase(file: int, record: Record) -> None:
     """Mark a blob as deleted and give its space back, where the filesystem can. Raises OSError."""
-    os.pwrite(file, DELETED, place.offset + STATE_AT)
-    begin, end = place.offset + BLOCK, place.offset + span(place.length)  # the header's block stays
-    if end > begin:
-        _libc.fallocate(file, _PUNCH, ctypes.c_long(begin), ctypes.c_long(end - begin))
+    os.pwrite(file, DELETED, record.offset + STATE_AT)
+    begin = record.offset + HEADER  # of the header's block the rest is zeroed
+    _libc.fallocate(file, _PUNCH, ctypes.c_long(begin), ctypes.c_long(record.end - begin))

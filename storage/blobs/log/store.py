@@ -12,16 +12,19 @@ from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
 
-from storage.blobs.desks import clear_dead
+from storage.blobs.desks import clear_dead, lives
 from storage.blobs.faults import fault
 from storage.blobs.files import FileReader, FileWriter
 from storage.blobs.filesystem import FilesystemStore
 from storage.blobs.folders import SharedSync, make_root
 from storage.blobs.keys import Clock, check_area, check_key
 from storage.blobs.log.desk import LogDesk
+from storage.blobs.log.journal import Journal
+from storage.blobs.log.pages import Pages
 from storage.blobs.log.reader import LogReader
 from storage.blobs.log.records import Place
 from storage.blobs.log.segment import erase, find, opened, records
+from storage.blobs.log.tail import Tail
 from storage.blobs.log.writer import SMALL, Budget, LogWriter
 from storage.errors import NotFound
 
@@ -39,6 +42,11 @@ class ReceiveLog:
         The folder of the files; the log lies in it.
     small
         Bytes of the largest blob that goes to the log; 0: each is a file.
+
+    Attributes
+    ----------
+    pages
+        What is said about logs that have notes.
 
     Raises
     ------
@@ -59,6 +67,7 @@ class ReceiveLog:
         self._left: dict[str, int] = {}  # live blobs in segments of which some were deleted
         try:
             make_root(self._root)
+            self.pages = Pages(self._root)
         except OSError as error:
             raise fault(error, "making the folder of the log") from error
 
@@ -72,6 +81,29 @@ class ReceiveLog:
             desk = self._sit_down()
         spill = partial(self._files.create, area)
         return LogWriter(partial(desk.append, area), spill, self._budget, self._small)
+
+    def journal(self) -> Journal | None:
+        """Begin to keep notes in this process's log; None when small blobs do not go there.
+
+        Raises
+        ------
+        OutOfSpace, Unavailable
+        """
+        if not self._small:
+            return None
+        desk = self._sit_down()
+        try:
+            return Journal(desk, self.pages)
+        except OSError as error:
+            raise fault(error, "making the page of the log") from error
+
+    def tail(self, token: str) -> Tail:
+        """Return a reader of the notes of a log."""
+        return Tail(f"{self._root}/{token}")
+
+    def is_kept(self, token: str) -> bool:
+        """Tell whether the process that writes a log lives."""
+        return lives(self._root, token)
 
     def _sit_down(self) -> LogDesk:
         with self._lock:
@@ -168,9 +200,10 @@ class ReceiveLog:
     def _erase(self, place: Place, key: str) -> None:
         path = self._path(place)
         with opened(path, os.O_RDWR) as file:
-            if not find(file, place, key):
+            record = find(file, place, key)
+            if record is None:
                 return
-            erase(file, place)
+            erase(file, record)
             if self._is_written(place):
                 return
             with self._lock:
@@ -256,15 +289,19 @@ class ReceiveLog:
         return sorted(found)
 
     def _salvage(self, path: str) -> list[str]:
-        """Return the keys in a dead process's segment, and give back what it did not use of it."""
-        end, keys = 0, []
+        """Return the keys in a dead process's segment, and give back what it did not use of it.
+
+        Blobs with a note are no leavings: what it says is or will be in the index.
+        """
+        end, alive, keys = 0, 0, []
         with opened(path, os.O_RDWR) as file:
             for record in records(file):
-                end = record.offset + record.length + 2 * 4096
-                keys += [record.key] if record.live else []
+                end = record.end
+                alive += record.live
+                keys += [record.key] if record.live and not record.note else []
             if end:
                 os.ftruncate(file, min(end, os.fstat(file).st_size))
-        if not keys:
+        if not alive:
             os.unlink(path)
         return keys
 

@@ -1,6 +1,6 @@
 from storage.blobs.log.reader import LogReader
 from storage.blobs.log.records import Place
-from storage.blobs.log.segment import Segment, erase, opened, prepare
+from storage.blobs.log.segment import Segment, erase, find, opened, prepare
 
 KEY_FOLDER = "instances/2026/0102/0304"
 
@@ -24,6 +24,6 @@ def test_a_reader_sees_its_blob_and_nothing_behind(tmp_path):
     assert LogReader.open(str(tmp_path / "1"), places[0], keys[0]) is None
     segment.retire()
     with opened(path, 2) as file:
-        erase(file, places[0])
+        erase(file, find(file, places[0], keys[0]))
     assert LogReader.open(path, places[0], keys[0]) is None
     assert LogReader.open(path, Place("0123456789ab", 0, 1 << 40, 5), keys[0]) is None

@@ -98,7 +98,7 @@ def test_erasing_gives_the_space_back(segment):
     os.sync()
     before = os.stat(segment.path).st_blocks
     with opened(segment.path, os.O_RDWR) as file:
-        erase(file, place)
+        erase(file, find(file, place, key))
         assert not find(file, place, key)
         assert [(each.key, each.live) for each in records(file)] == [(key, False), (other, True)]
     assert os.stat(segment.path).st_blocks <= before - 29 * BLOCK // 512

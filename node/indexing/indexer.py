@@ -1,0 +1,180 @@
+"""The loop that takes notes from the logs to the index, as they become durable."""
+
+import threading
+from collections.abc import Sequence
+
+import structlog
+
+from node.config import Config
+from node.indexing.batch import Batches, Stopped
+from node.indexing.source import Log, Source
+from node.rulings.book import Book
+from node.rulings.decider import Decider
+from node.services.quarantine import Quarantine
+from node.services.recorder import Recorder
+from node.services.space import Space
+from storage.archive import Archive
+from storage.blobs.log.store import ReceiveLog
+from storage.errors import StorageError
+from storage.records.arrival import Arrival
+
+AT_ONCE = 64
+"""Arrivals in one transaction at most."""
+
+_LOOK_AGAIN = 1.0  # seconds, after which it looks whether a process has died
+_AWAY = 1.0  # seconds between two tries when the database is away
+_PATIENCE = 60.0  # seconds that a start waits for a database that does not take what was left
+
+_log = structlog.get_logger()
+
+
+def index_rest(config: Config, archive: Archive, blobs: ReceiveLog) -> None:
+    """Take to the index what processes that are no more have acknowledged, unless an indexer does.
+
+    Raises
+    ------
+    StorageError
+        The database does not answer.
+    """
+    if not blobs.pages.tokens():
+        return
+    with blobs.pages.lead(wait=False) as leads:
+        if not leads:
+            return
+        lazy = Archive.open(config.database_url, durable=False)
+        indexer = Indexer(config, archive, lazy, blobs)
+        patience = threading.Timer(_PATIENCE, indexer.stop)
+        patience.daemon = True
+        patience.start()
+        try:
+            count = indexer.recover()
+            if count:
+                _log.info("index.recovered", instances=count)
+        except Stopped:
+            _log.error("index.recovery_waits", seconds=_PATIENCE)
+        finally:
+            patience.cancel()
+            indexer.close()
+            lazy.close()
+
+
+class Indexer:
+    """Takes notes to the index; of all processes only the one that leads (`Pages.lead`) may.
+
+    Parameters
+    ----------
+    archive
+        The records, durable.
+    lazy
+        The same, whose commits are left unsynced: what a power cut takes back is in the logs.
+    """
+
+    def __init__(self, config: Config, archive: Archive, lazy: Archive, blobs: ReceiveLog) -> None:
+        self._blobs = blobs
+        self._bell = blobs.pages.bell()
+        self._stop = threading.Event()
+        self._source = Source(archive, blobs)
+        self._turn = 0
+        commits = lazy.commits(blobs)
+        self._batches = Batches(
+            lazy,
+            blobs,
+            Decider(Book(lazy), blobs, config.rules),
+            Recorder(archive, blobs, commits),
+            Quarantine(archive, blobs, Space(blobs, floor=0, held=0)),
+            self._stop,
+        )
+
+    def run(self) -> None:
+        """Serve all logs until `stop`."""
+        _log.info("index.ready")
+        away = False
+        while not self._stop.is_set():
+            try:
+                if not self.look():
+                    self._bell.wait(_LOOK_AGAIN)
+                away = False
+            except Stopped:
+                break
+            except StorageError as error:
+                if not away:
+                    _log.error("index.database_away", error=str(error))
+                away = True
+                self._source.close()  # what was read and not saved is read again
+                self._stop.wait(_AWAY)
+        self.close()
+
+    def stop(self) -> None:
+        """Let `run` end."""
+        self._stop.set()
+        self._bell.ring()
+
+    def look(self) -> bool:
+        """Take what is there, one batch of it; tell whether there was anything.
+
+        Raises
+        ------
+        StorageError
+            The database does not answer.
+        Stopped
+        """
+        self._source.look()
+        logs = list(self._source.logs.values())
+        arrivals, moved = self._gather(logs)
+        if not moved:
+            self._tend(logs)
+            return self._finish(logs)
+        self._write(arrivals, moved)
+        self._tend(logs)
+        return True
+
+    def recover(self) -> int:
+        """Take what processes that are no more have left; return how many arrivals that were."""
+        self._source.look()
+        count = 0
+        for log in list(self._source.logs.values()):
+            while self._source.is_dead(log):
+                rest = log.read_rest(AT_ONCE)
+                count += len(rest)
+                self._write(rest, [log])
+                if log.over:
+                    self._source.finish(log)
+                    break
+        return count
+
+    def _gather(self, logs: Sequence[Log]) -> tuple[list[Arrival], list[Log]]:
+        """Read a batch, from each log in turn so that none waits for the others."""
+        arrivals: list[Arrival] = []
+        moved: list[Log] = []
+        self._turn += 1
+        for place in range(len(logs)):
+            log = logs[(place + self._turn) % len(logs)]
+            if log.is_behind and len(arrivals) < AT_ONCE:
+                arrivals += log.read(AT_ONCE - len(arrivals))
+                moved.append(log)
+        return arrivals, moved
+
+    def _write(self, arrivals: Sequence[Arrival], moved: Sequence[Log]) -> None:
+        self._batches.write(arrivals, {log.token: log.position for log in moved})
+        for log in moved:
+            log.saved()
+
+    def _tend(self, logs: Sequence[Log]) -> None:
+        for log in logs:
+            log.saved()
+
+    def _finish(self, logs: Sequence[Log]) -> bool:
+        """Take what processes that are no more have left; tell whether there is more of it."""
+        for log in logs:
+            if self._source.is_dead(log):
+                rest = log.read_rest(AT_ONCE)
+                self._write(rest, [log])
+                if log.over:
+                    self._source.finish(log)
+                return True
+        return False
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._source.close()
+        self._bell.close()
