@@ -21,6 +21,9 @@ from storage.records.arrival import Arrival
 AT_ONCE = 64
 """Arrivals in one transaction at most."""
 
+LINGER = 0.015
+"""Seconds for which more is let come after a small batch while nobody waits: large ones cost much less."""
+
 _LOOK_AGAIN = 1.0  # seconds, after which it looks whether a process has died
 _AWAY = 1.0  # seconds between two tries when the database is away
 _PATIENCE = 60.0  # seconds that a start waits for a database that does not take what was left
@@ -71,10 +74,11 @@ class Indexer:
 
     def __init__(self, config: Config, archive: Archive, lazy: Archive, blobs: ReceiveLog) -> None:
         self._blobs = blobs
-        self._bell = blobs.pages.bell()
+        self._bell, self._haste = blobs.pages.bell(), blobs.pages.haste()
         self._stop = threading.Event()
         self._source = Source(archive, blobs)
         self._turn = 0
+        self._latest = 0  # arrivals in the latest batch
         commits = lazy.commits(blobs)
         self._batches = Batches(
             lazy,
@@ -92,7 +96,9 @@ class Indexer:
         while not self._stop.is_set():
             try:
                 if not self.look():
-                    self._bell.wait(_LOOK_AGAIN)
+                    self._bell.wait(_LOOK_AGAIN, self._haste)
+                elif self._may_linger():
+                    self._haste.wait(LINGER)
                 away = False
             except Stopped:
                 break
@@ -107,7 +113,10 @@ class Indexer:
     def stop(self) -> None:
         """Let `run` end."""
         self._stop.set()
-        self._bell.ring()
+        self._haste.ring()
+
+    def _may_linger(self) -> bool:
+        return self._latest < AT_ONCE and not any(log.is_awaited for log in self._source.logs.values())
 
     def look(self) -> bool:
         """Take what is there, one batch of it; tell whether there was anything.
@@ -155,6 +164,7 @@ class Indexer:
         return arrivals, moved
 
     def _write(self, arrivals: Sequence[Arrival], moved: Sequence[Log]) -> None:
+        self._latest = len(arrivals)
         self._batches.write(arrivals, {log.token: log.position for log in moved})
         for log in moved:
             log.saved()
@@ -178,3 +188,4 @@ class Indexer:
         """Let everything go."""
         self._source.close()
         self._bell.close()
+        self._haste.close()

@@ -79,6 +79,11 @@ class Log:
             return False
         return digest.hexdigest() == blob.digest
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for it to be in the index."""
+        return self._page.waiting
+
     def saved(self) -> None:
         """Say on the page that the index has all that was read, and ring when somebody waits for it."""
         if self.position != self._saved:

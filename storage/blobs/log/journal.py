@@ -46,6 +46,7 @@ class Journal:
         self._page = pages.make(desk.token)
         self._own = pages.bell_of(desk.token)
         self._indexer = pages.bell()
+        self._haste = pages.haste()
         self._lock = threading.Lock()
         self._waiting: list[_Turn] = []
         self._led = False
@@ -161,7 +162,7 @@ class Journal:
 
     def _ask(self) -> None:
         self._page.waiting = True
-        self._indexer.ring()
+        self._haste.ring()
 
     def _listen(self) -> None:
         while not self._closing:
@@ -178,6 +179,7 @@ class Journal:
         self._listener.join()
         self._own.close()
         self._indexer.close()
+        self._haste.close()
         self._page.close()
 
 

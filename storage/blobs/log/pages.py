@@ -23,6 +23,7 @@ _SIZE = 4096
 _DURABLE, _INDEXED, _ENTERED, _TAKEN, _WAITING = range(5)
 _LOCK = ".indexer"
 _BELL = ".bell"
+_HASTE = ".haste"
 
 
 class Page:
@@ -118,13 +119,14 @@ class Bell:
         with contextlib.suppress(BlockingIOError):  # full of earlier rings
             os.write(self._file, b".")
 
-    def wait(self, seconds: float) -> None:
-        """Return when it was rung since the last time, at the latest after `seconds`."""
+    def wait(self, seconds: float, other: "Bell | None" = None) -> None:
+        """Return when it, or the `other`, was rung since the last time, at the latest after `seconds`."""
         poll = select.poll()
-        poll.register(self._file, select.POLLIN)
-        if poll.poll(seconds * 1000):
+        for bell in (self, other or self):
+            poll.register(bell._file, select.POLLIN)
+        for file, _ in poll.poll(seconds * 1000):
             with contextlib.suppress(BlockingIOError):
-                os.read(self._file, 65536)
+                os.read(file, 65536)
 
     def close(self) -> None:
         """Let it go; the pipe stays."""
@@ -167,8 +169,12 @@ class Pages:
         return Bell(f"{self._folder}/{token}{_BELL}")
 
     def bell(self) -> Bell:
-        """Return the bell of the indexer."""
+        """Return the bell of the indexer, to be rung when a log has grown."""
         return Bell(f"{self._folder}/{_LOCK}{_BELL}")
+
+    def haste(self) -> Bell:
+        """Return its other bell, to be rung when somebody waits for the index."""
+        return Bell(f"{self._folder}/{_LOCK}{_HASTE}")
 
     @contextlib.contextmanager
     def lead(self, *, wait: bool) -> Iterator[bool]:
