@@ -1,8 +1,9 @@
 """The row of a table from the attributes of a header: each value as sent, and the keys it is matched by."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-from storage.records.attributes import ATTRIBUTES, Attribute, Kind, Level
+from storage.records.attributes import ATTRIBUTES, BY_KEYWORD, Attribute, Kind, Level
 from storage.records.schema import key_columns
 from storage.records.text import date_key, name_groups, name_key, time_key
 
@@ -32,10 +33,14 @@ def keys_of(attribute: Attribute, value: str) -> tuple[Cell, ...]:
     return (number_key(first),) if attribute.kind is Kind.NUMBER else ()
 
 
-_OF_LEVEL: dict[Level, tuple[tuple[Attribute, str, str, tuple[str, ...]], ...]] = {
-    level: tuple((a, a.keyword, a.column, key_columns(a)) for a in ATTRIBUTES if a.level is level)
+_AS_SENT: dict[Level, tuple[tuple[str, str], ...]] = {
+    level: tuple((a.keyword, a.column) for a in ATTRIBUTES if a.level is level and not key_columns(a))
     for level in Level
 }
+_KEYED: dict[Level, tuple[str, ...]] = {
+    level: tuple(a.keyword for a in ATTRIBUTES if a.level is level and key_columns(a)) for level in Level
+}
+_SHORT = 128  # characters of what is worth remembering
 
 
 def row_of(level: Level, attributes: Mapping[str, str]) -> dict[str, Cell]:
@@ -46,10 +51,20 @@ def row_of(level: Level, attributes: Mapping[str, str]) -> dict[str, Cell]:
     attributes
         Keyword to value, as in `storage.records.arrival.Arrival`.
     """
-    row: dict[str, Cell] = {}
-    for attribute, keyword, column, keys in _OF_LEVEL[level]:
-        value = attributes.get(keyword, "")
-        row[column] = value
-        if keys:
-            row.update(zip(keys, keys_of(attribute, value), strict=True))
+    get = attributes.get
+    row: dict[str, Cell] = {column: get(keyword, "") for keyword, column in _AS_SENT[level]}
+    for keyword in _KEYED[level]:
+        value = get(keyword, "")
+        row.update(_known_cells(keyword, value) if len(value) <= _SHORT else _cells(keyword, value))
     return row
+
+
+def _cells(keyword: str, value: str) -> Mapping[str, Cell]:
+    """Return column to value of an attribute that has keys."""
+    attribute = BY_KEYWORD[keyword]
+    keys = zip(key_columns(attribute), keys_of(attribute, value), strict=True)
+    return {attribute.column: value, **dict(keys)}
+
+
+# The instances of a series have most of it in common.
+_known_cells = lru_cache(maxsize=4096)(_cells)

@@ -31,9 +31,9 @@ from storage.sql.prepared import Inserter, Prepared, Writes, padded, power
 _AT_ONCE = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Known:
-    """An instance that the archive has."""
+    """An instance that the archive has; never changed."""
 
     row: int
     blob: BlobRef
@@ -73,7 +73,7 @@ class _Batch:
     def __init__(self, connection: Connection, sql: "_Statements", arrivals: Sequence[Arrival]) -> None:
         self._connection = connection
         self._sql = sql
-        self._arrivals = arrivals
+        self._arrivals = [(indexable(each.sop_instance_uid), each) for each in arrivals]
         self._known: dict[str, _Known] = {}
         self._fresh: dict[str, Arrival] = {}
         self._contested = Contested(connection)
@@ -82,15 +82,14 @@ class _Batch:
 
     def record(self) -> list[Recorded]:
         self._find()
-        for each in self._arrivals:
-            uid = indexable(each.sop_instance_uid)
+        for uid, each in self._arrivals:
             if uid not in self._known:
                 self._fresh.setdefault(uid, each)
         hierarchy = Hierarchy(self._connection)
         if self._fresh:
             self._insert(hierarchy)
         self._contested.load(self._differing())
-        recorded = [self._verdict(each, hierarchy) for each in self._arrivals]
+        recorded = [self._verdict(uid, each, hierarchy) for uid, each in self._arrivals]
         self._events += self._contested.save()
         writes = Writes(self._connection)
         hierarchy.save(writes)
@@ -101,7 +100,7 @@ class _Batch:
         return recorded
 
     def _find(self) -> None:
-        uids = list({indexable(each.sop_instance_uid): None for each in self._arrivals})
+        uids = list(dict(self._arrivals))
         size = power(len(uids))
         found = self._sql.find(size).run(self._connection, padded("uid", uids, size))
         if not found:
@@ -121,14 +120,9 @@ class _Batch:
         homes = {uid: hierarchy.series_of(each) for uid, each in self._fresh.items()}
         rows = [_instance_row(uid, self._fresh[uid], homes[uid]) for uid in sorted(self._fresh)]
         for number, uid in self._sql.new_instance.run(self._connection, rows):
-            each, home = self._fresh[uid], homes[uid]
+            each, owner = self._fresh[uid], homes[uid].study
             self._known[uid] = _Known(
-                number,
-                each.blob,
-                each.transfer_syntax_uid,
-                home.study.row,
-                home.study.uid,
-                home.study.conflicted,
+                number, each.blob, each.transfer_syntax_uid, owner.row, owner.uid, owner.conflicted
             )
             hierarchy.count(each)
         if any(uid not in self._known for uid in self._fresh):
@@ -142,13 +136,11 @@ class _Batch:
 
     def _differing(self) -> Iterable[str]:
         """Yield the fingerprint of each content that is not the one known under its UID."""
-        for each in self._arrivals:
-            uid = indexable(each.sop_instance_uid)
+        for uid, each in self._arrivals:
             if each.blob.digest != self._known[uid].blob.digest:
                 yield content_fingerprint(uid, each.blob.digest)
 
-    def _verdict(self, each: Arrival, hierarchy: Hierarchy) -> Recorded:
-        uid = indexable(each.sop_instance_uid)
+    def _verdict(self, uid: str, each: Arrival, hierarchy: Hierarchy) -> Recorded:
         known = self._known[uid]
         if self._fresh.get(uid) is each:
             return self._stored(each, known, hierarchy.series_of(each))
@@ -188,20 +180,22 @@ class _Batch:
             "instance_row": known.row,
             "verdict": recorded.verdict.value,
             "received_at": each.received_at,
+            **origin_values(each.origin),
         }
-        self._trail.append(row | origin_values(each.origin))
+        self._trail.append(row)
         return recorded
 
 
 def _instance_row(uid: str, arrival: Arrival, home: KnownSeries) -> dict[str, Any]:
-    row: dict[str, Any] = row_of(Level.IMAGE, arrival.attributes)
-    row.update(blob_values(arrival.blob))
-    row["sop_instance_uid"] = uid
-    row["sop_class_uid"] = arrival.sop_class_uid
-    row["series_row"] = home.row
-    row["transfer_syntax_uid"] = arrival.transfer_syntax_uid
-    row["received_at"] = arrival.received_at
-    return row
+    return {
+        **row_of(Level.IMAGE, arrival.attributes),
+        **blob_values(arrival.blob),
+        "sop_instance_uid": uid,
+        "sop_class_uid": arrival.sop_class_uid,
+        "series_row": home.row,
+        "transfer_syntax_uid": arrival.transfer_syntax_uid,
+        "received_at": arrival.received_at,
+    }
 
 
 def _event(kind: str, arrival: Arrival, *, study_only: bool = False) -> dict[str, Any]:

@@ -8,7 +8,7 @@ series, then of studies, each in the order of its key.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, select, update
@@ -18,7 +18,7 @@ from storage.records.arrival import Arrival
 from storage.records.attributes import Level
 from storage.records.identity import Identity, identity
 from storage.records.keys import row_of
-from storage.records.schema import clean, indexable
+from storage.records.schema import INDEXABLE, clean, indexable
 from storage.records.tables import gone, series, study
 from storage.repos.numbering import Numbered
 from storage.sql.prepared import Prepared, Writes, padded, power
@@ -85,14 +85,17 @@ class Hierarchy:
         self._sql = _statements(connection.dialect.name)
         self._studies: dict[str, KnownStudy] = {}
         self._series: dict[tuple[int, str], KnownSeries] = {}
+        self._homes: dict[tuple[str, str], KnownSeries] = {}
         self._grown: Sequence[KnownStudy] = ()
 
     def prepare(self, arrivals: Sequence[Arrival]) -> None:
         """Find the study and series of each arrival, and make those that are missing."""
         wanted: dict[str, dict[str, Arrival]] = {}
+        firsts: dict[tuple[str, str], Arrival] = {}
         for arrival in arrivals:
-            of_study = wanted.setdefault(indexable(arrival.study_instance_uid), {})
-            of_study.setdefault(indexable(arrival.series_instance_uid), arrival)
+            firsts.setdefault((arrival.study_instance_uid, arrival.series_instance_uid), arrival)
+        for (study_uid, series_uid), first in firsts.items():
+            wanted.setdefault(indexable(study_uid), {}).setdefault(indexable(series_uid), first)
         self._load(list(wanted), [uid for each in wanted.values() for uid in each])
         missing = {uid: next(iter(wanted[uid].values())) for uid in wanted if uid not in self._studies}
         if missing:
@@ -106,8 +109,12 @@ class Hierarchy:
 
     def series_of(self, arrival: Arrival) -> KnownSeries:
         """Return the series of an arrival that was prepared."""
-        owner = self._studies[indexable(arrival.study_instance_uid)]
-        return self._series[owner.row, indexable(arrival.series_instance_uid)]
+        uids = arrival.study_instance_uid, arrival.series_instance_uid
+        home = self._homes.get(uids)
+        if home is None:
+            owner = self._studies[indexable(uids[0])]
+            home = self._homes[uids] = self._series[owner.row, indexable(uids[1])]
+        return home
 
     @property
     def created(self) -> Iterable[KnownStudy]:
@@ -119,11 +126,15 @@ class Hierarchy:
         into = self.series_of(arrival)
         at = arrival.received_at
         into.added_instances += 1
-        into.latest = max(into.latest or at, at)
+        if into.latest is None or into.latest < at:
+            into.latest = at
         owner = into.study
         owner.added_instances += 1
-        owner.latest = max(owner.latest or at, at)
-        owner.added_sop_classes.update(filter(None, [clean(arrival.sop_class_uid)]))
+        if owner.latest is None or owner.latest < at:
+            owner.latest = at
+        sop_class = clean(arrival.sop_class_uid)
+        if sop_class:
+            owner.added_sop_classes.add(sop_class)
 
     def save(self, writes: Writes) -> None:
         """Write what was counted; `writes` has it when it is sent."""
@@ -232,11 +243,13 @@ class Hierarchy:
 def patient_of(arrival: Arrival) -> Identity:
     """Return whose an arrival says it is, as its study's row would keep it."""
     get = arrival.attributes.get
-    return identity(
-        indexable(get("PatientID", "")),
-        indexable(get("IssuerOfPatientID", "")),
-        clean(get("PatientName", "")),
-    )
+    name = clean(get("PatientName", ""))
+    known = _known_identity if len(name) <= INDEXABLE else identity
+    return known(indexable(get("PatientID", "")), indexable(get("IssuerOfPatientID", "")), name)
+
+
+# The instances of a study have it in common.
+_known_identity = lru_cache(maxsize=1024)(identity)
 
 
 def _merged(listed: str, new: Iterable[str]) -> str:

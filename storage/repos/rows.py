@@ -13,7 +13,7 @@ def origin_values(origin: Origin) -> dict[str, str]:
         "called_ae": origin.called_ae,
         "address": origin.address,
         "user_name": origin.user,
-        "path": "\\".join(origin.path),
+        "path": "\\".join(origin.path) if origin.path else "",
     }
 
 

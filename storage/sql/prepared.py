@@ -7,9 +7,10 @@ statement does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Connection, Dialect, Insert, Table
+from sqlalchemy import Column, ColumnElement, Connection, Dialect, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg2
 from sqlalchemy.dialects.sqlite import pysqlite
@@ -17,6 +18,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 
 from storage.engine import classify, describe
+from storage.records.schema import Words, is_plain
 
 Values = Mapping[str, Any]
 
@@ -72,27 +74,34 @@ class Inserter:
     ) -> None:
         given = [column for column in table.c if numbered or not column.primary_key]
         columns = [column.name for column in given]
-        defaults = [getattr(column.default, "arg", None) for column in given]
         plain: Insert = table.insert().inline().values(dict.fromkeys(columns))
         whole = _skipping(table, kind).inline().values(dict.fromkeys(columns)) if skip else plain
         if returning:
             whole = whole.returning(*(table.c[name] for name in returning))
         bare, plan = _compile(plain, kind)
-        self._plan = [
-            (name, process, default) for (name, process), default in zip(plan, defaults, strict=True)
-        ]
+        self._binder = _Binder(given, plan)
         sql, _ = _compile(whole, kind)
         self._head, marker, self._row = bare.partition(" VALUES ")
         self._head += marker
         self._tail = sql[len(bare) :]
         self._by_count: dict[int, str] = {}
+        # SQLite runs a statement of one row again and again faster than it reads one of many.
+        self._largest = 1 if kind == "sqlite" and not returning else _LARGEST
 
     def run(self, connection: Connection, rows: Sequence[Values]) -> list[Any]:
         """Insert `rows` in their order; return what `returning` asked for."""
         returned: list[Any] = []
+        if self._largest == 1:
+            self.fill(connection, rows)
+            return returned
         for sql, values in self._parts(rows):
             returned.extend(_execute(connection, sql, values))
         return returned
+
+    def fill(self, connection: Connection, rows: Sequence[Values]) -> int:
+        """Insert `rows` in their order, one by one; return how many were not skipped."""
+        bound = [tuple(self._binder.bind(row)) for row in rows]
+        return _execute_many(connection, self._sql(1), bound) if bound else 0
 
     def later(self, writes: "Writes", rows: Sequence[Values]) -> None:
         """Leave it to `writes`."""
@@ -100,13 +109,9 @@ class Inserter:
             writes.add(sql, values)
 
     def _parts(self, rows: Sequence[Values]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        for part in _powers(rows):
-            yield self._sql(len(part)), tuple([value for row in part for value in self._bind(row)])
-
-    def _bind(self, row: Values) -> Iterator[Any]:
-        for name, process, default in self._plan:
-            value = row.get(name, default)
-            yield process(value) if process else value
+        bind = self._binder.bind
+        for part in _powers(rows, self._largest):
+            yield self._sql(len(part)), tuple([value for row in part for value in bind(row)])
 
     def _sql(self, count: int) -> str:
         sql = self._by_count.get(count)
@@ -116,29 +121,68 @@ class Inserter:
         return sql
 
 
-class Writes:
-    """Statements whose results nobody needs but the last one's, sent in their order, on PostgreSQL at once.
+class _Binder:
+    """Makes of a row the driver's values, in the order of the columns.
 
-    There each one alone would cost a journey to the server and back.
+    Nearly every row has only text that needs nothing: that is seen by one look at all of it.
+    """
+
+    def __init__(self, columns: Sequence[Column[Any]], plan: "_Plan") -> None:
+        names = [column.name for column in columns]
+        self._pick = itemgetter(*names)
+        self._defaults = {column.name: getattr(column.default, "arg", None) for column in columns}
+        texts = [column.name for column in columns if isinstance(column.type, Words)]
+        self._texts = itemgetter(*texts) if len(texts) > 1 else None
+        processed = [(place, process) for place, (_, process) in enumerate(plan) if process]
+        self._all = tuple(processed)
+        self._not_text = tuple(each for each in processed if names[each[0]] not in texts)
+
+    def bind(self, row: Values) -> list[Any]:
+        whole = {**self._defaults, **row}
+        values = list(self._pick(whole))
+        for place, process in self._not_text if self._is_plain(whole) else self._all:
+            values[place] = process(values[place])
+        return values
+
+    def _is_plain(self, row: Values) -> bool:
+        try:
+            return self._texts is not None and is_plain("".join(self._texts(row)))
+        except TypeError:  # None among them
+            return False
+
+
+class Writes:
+    """Statements whose results nobody needs but the last one's, sent in their order, as few times as can be.
+
+    On PostgreSQL all at once, for each one alone would cost a journey to the server and back; on SQLite those
+    that differ only in their values.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._waiting: list[tuple[str, tuple[Any, ...]]] = []
+        self._waiting: list[tuple[str, list[tuple[Any, ...]]]] = []
 
     def add(self, sql: str, values: tuple[Any, ...]) -> None:
         """Add a statement in the driver's words."""
-        self._waiting.append((sql, values))
+        if self._waiting and self._waiting[-1][0] == sql:
+            self._waiting[-1][1].append(values)
+        else:
+            self._waiting.append((sql, [values]))
 
     def send(self) -> Sequence[Any]:
         """Run what was added; return the rows of the last statement."""
         waiting, self._waiting = self._waiting, []
         if waiting and self._connection.dialect.name == "postgresql":
-            together = ";".join([sql for sql, _ in waiting])
-            waiting = [(together, tuple([value for _, values in waiting for value in values]))]
+            together = ";".join([sql for sql, some in waiting for _ in some])
+            values = tuple([value for _, some in waiting for each in some for value in each])
+            return _execute(self._connection, together, values)
         rows: Sequence[Any] = ()
-        for sql, values in waiting:
-            rows = _execute(self._connection, sql, values)
+        for sql, some in waiting:
+            if len(some) == 1:
+                rows = _execute(self._connection, sql, some[0])
+            else:
+                rows = ()
+                _execute_many(self._connection, sql, some)
         return rows
 
 
@@ -152,11 +196,11 @@ def power(count: int) -> int:
     return 1 << max(count - 1, 0).bit_length()
 
 
-def _powers(rows: Sequence[Values]) -> Iterator[Sequence[Values]]:
+def _powers(rows: Sequence[Values], largest: int) -> Iterator[Sequence[Values]]:
     start = 0
     while start < len(rows):
         left = len(rows) - start
-        size = min(_LARGEST, 1 << (left.bit_length() - 1))
+        size = min(largest, 1 << (left.bit_length() - 1))
         yield rows[start : start + size]
         start += size
 
@@ -174,14 +218,29 @@ def _execute(connection: Connection, sql: str, values: tuple[Any, ...]) -> Seque
         cursor.execute(sql, values)
         return cursor.fetchall() if cursor.description else ()
     except Exception as error:
-        if connection.dialect.is_disconnect(error, None, None):  # type: ignore[arg-type]
-            connection.invalidate(error)
-        kind = classify(error)
-        if kind is None:
-            raise
-        raise kind(describe(error)) from None
+        raise _failure(connection, error) from None
     finally:
         cursor.close()
+
+
+def _execute_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+    """Run a statement for each of `rows`; return how many rows of the table that came to."""
+    cursor = connection.connection.cursor()
+    try:
+        cursor.executemany(sql, rows)
+        return cursor.rowcount
+    except Exception as error:
+        raise _failure(connection, error) from None
+    finally:
+        cursor.close()
+
+
+def _failure(connection: Connection, error: Exception) -> Exception:
+    """Return what is to be raised for what the driver raised."""
+    if connection.dialect.is_disconnect(error, None, None):  # type: ignore[arg-type]
+        connection.invalidate(error)
+    kind = classify(error)
+    return error if kind is None else kind(describe(error))
 
 
 def _dialect(kind: str) -> Dialect:
