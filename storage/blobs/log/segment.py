@@ -27,6 +27,7 @@ from storage.blobs.log.records import (
 from storage.blobs.protocol import Buffer
 
 _MAGIC = b"ISOCSEG1"
+_ZEROS = bytes(BLOCK)
 _STEP = 1 << 20  # bytes of zeros in one write
 _PUNCH = 0x02 | 0x01  # FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, linux/falloc.h
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -94,7 +95,7 @@ class Segment:
         The header comes last: whoever finds it while this process writes on, or after it was killed, finds
         the whole blob behind it.
         """
-        _write(self.file, list(buffers), place.offset + HEADER, place.length)
+        self._write(place, _ZEROS[:HEADER], buffers, b"")
         os.pwrite(self.file, pack(key, place.offset, place.length), place.offset)
 
     def write_noted(self, place: Place, key: str, buffers: Sequence[Buffer], note: bytes) -> None:
@@ -102,8 +103,20 @@ class Segment:
 
         Nobody looks for it before it is durable, and what a crash has left of it is known by its digest.
         """
-        head = pack(key, place.offset, place.length, note)
-        _write(self.file, [head, *buffers, note], place.offset, HEADER + place.length + len(note))
+        self._write(place, pack(key, place.offset, place.length, note), buffers, note)
+
+    def _write(self, place: Place, head: bytes, buffers: Sequence[Buffer], note: bytes) -> None:
+        size = HEADER + place.length + len(note)
+        # Whole blocks: the rest of one that is not in memory would have to be read before it can be written.
+        rest = _ZEROS[: -size % BLOCK]
+        pieces: list[Buffer] = [head, *buffers, note, rest]
+        offset, missing = place.offset, size + len(rest)
+        while missing:
+            done = os.pwritev(self.file, pieces[:1024], offset)
+            offset += done
+            missing -= done
+            if missing:
+                pieces = _behind(pieces, done)
 
     def spoil(self, place: Place) -> None:
         """See to it that a blob with a note that could not be made durable is never taken for one that is."""
@@ -131,15 +144,13 @@ class Segment:
                 os.close(file)
 
 
-def _write(file: int, pieces: list[Buffer], offset: int, missing: int) -> None:
-    while missing:
-        done = os.pwritev(file, pieces[:1024], offset)
-        offset += done
-        missing -= done
-        while pieces and done >= len(pieces[0]):
-            done -= len(pieces.pop(0))
-        if done:
-            pieces[0] = memoryview(pieces[0])[done:]
+def _behind(pieces: list[Buffer], done: int) -> list[Buffer]:
+    """Return what is left of `pieces` behind the first `done` bytes."""
+    first = 0
+    while done >= len(pieces[first]):
+        done -= len(pieces[first])
+        first += 1
+    return [memoryview(pieces[first])[done:], *pieces[first + 1 :]]
 
 
 @contextlib.contextmanager
