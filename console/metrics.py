@@ -53,6 +53,7 @@ def _gauges(numbers: status.Numbers) -> Iterator[Metric]:
         "isocentre_conflicts_unresolved": ("Conflicts that nobody has decided.", totals.conflicts),
         "isocentre_quarantined": ("Datasets refused and kept.", totals.quarantined),
         "isocentre_damaged_instances": ("Instances once found damaged or missing.", totals.damaged),
+        "isocentre_unindexed_instances": ("Acknowledged, not yet in the index.", numbers.unindexed),
         "isocentre_blobs_floor_bytes": ("Free bytes below which nothing is stored.", numbers.floor),
     }
     if numbers.free is not None:

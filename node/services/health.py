@@ -12,11 +12,14 @@ from node.config import DicomSection
 from node.core import clock
 from node.root import MIB, Node
 from node.services.standing import standing
+from node.services.status import unindexed
 from storage.archive import Archive
+from storage.blobs.log.journal import AHEAD
 from storage.blobs.protocol import BlobStore
 from storage.errors import StorageError
 
 _PATIENCE = 2.0  # seconds for the DICOM port
+_BEHIND = 4 * AHEAD  # a receiver waits for an index that is being written, so this one is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,7 @@ def check(node: Node) -> Sequence[Check]:
         Check("database", _database(node.archive)),
         Check("blobs", _blobs(node.blobs)),
         Check("space", _space(node.blobs, floor)),
+        Check("index", _index(node.blobs)),
         Check("dicom", _dicom(node.config.dicom)),
     )
 
@@ -93,6 +97,13 @@ def _space(blobs: BlobStore, floor: int) -> str:
     if free is None or free >= floor:
         return ""
     return f"{free // MIB} MiB are free, below the floor of {floor // MIB}: nothing more is stored"
+
+
+def _index(blobs: BlobStore) -> str:
+    behind = unindexed(blobs)
+    if behind <= _BEHIND:
+        return ""
+    return f"{behind} instances are kept but not in the index yet: queries do not find them"
 
 
 def _dicom(config: DicomSection) -> str:

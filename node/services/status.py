@@ -8,6 +8,8 @@ from node.core import clock
 from node.root import MIB, Node
 from node.services.destinations import listed
 from node.services.standing import Standing
+from storage.blobs.log.store import ReceiveLog
+from storage.blobs.protocol import BlobStore
 from storage.errors import StorageError
 from storage.records.jobs import Job, JobState
 from storage.records.totals import Totals, Traffic
@@ -26,6 +28,8 @@ class Numbers:
         How each is doing, and what waits for it.
     free, floor
         Bytes that can still be written (None where nobody knows), and below which nothing is stored.
+    unindexed
+        Instances, about, that are acknowledged and not in the index yet.
     """
 
     totals: Totals
@@ -33,6 +37,7 @@ class Numbers:
     destinations: Sequence[Standing]
     free: int | None
     floor: int
+    unindexed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +67,13 @@ def numbers(node: Node) -> Numbers:
     """
     with node.archive.read() as tx:
         totals, jobs, destinations = tx.totals.totals(), tx.jobs.counts(), listed(tx)
-    return Numbers(totals, jobs, destinations, free(node), node.config.blobs.free_floor_mib * MIB)
+    floor = node.config.blobs.free_floor_mib * MIB
+    return Numbers(totals, jobs, destinations, free(node), floor, unindexed(node.blobs))
+
+
+def unindexed(blobs: BlobStore) -> int:
+    """Return how many instances, about, are acknowledged and not in the index yet."""
+    return blobs.pages.behind() if isinstance(blobs, ReceiveLog) else 0
 
 
 def free(node: Node) -> int | None:

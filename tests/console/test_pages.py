@@ -30,7 +30,7 @@ def test_a_node_that_works_says_so(running_client: FlaskClient):
     assert answer.status_code == 200
     assert answer.json == {
         "status": "ok",
-        "checks": {"database": "ok", "blobs": "ok", "space": "ok", "dicom": "ok"},
+        "checks": {"database": "ok", "blobs": "ok", "space": "ok", "index": "ok", "dicom": "ok"},
         "warnings": {},
     }
     assert "Everything works" in words(running_client.get("/").text)
@@ -42,7 +42,7 @@ def test_what_is_wrong_is_told(client: FlaskClient, node: Node):
     assert answer.json is not None
     assert answer.json["status"] == "failing"
     fault = f"port {node.config.dicom.port}: Connection refused"
-    assert answer.json["checks"] == {"database": "ok", "blobs": "ok", "space": "ok", "dicom": fault}
+    assert answer.json["checks"] == {"database": "ok", "blobs": "ok", "space": "ok", "index": "ok", "dicom": fault}
     page = client.get("/")
     assert page.status_code == 200
     assert f"Needs attention What is wrong dicom {fault}" in words(page.text)

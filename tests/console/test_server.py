@@ -34,7 +34,7 @@ def get(process: NodeProcess, path: str) -> tuple[int, str]:
 def test_it_serves_until_it_is_told_to_stop(console: NodeProcess):
     status, body = get(console, "/health")
     assert status == 503
-    assert list(json.loads(body)["checks"]) == ["blobs", "database", "dicom", "space"]
+    assert list(json.loads(body)["checks"]) == ["blobs", "database", "dicom", "index", "space"]
     assert get(console, "/")[0] == 200
     assert "isocentre_studies 0.0" in get(console, "/metrics")[1]
     assert console.stop() == 0

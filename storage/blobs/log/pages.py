@@ -142,7 +142,20 @@ class Pages:
 
     def tokens(self) -> list[str]:
         """Return the tokens of all logs that have a page."""
-        return sorted(name for name in os.listdir(self._folder) if "." not in name)
+        try:
+            return sorted(name for name in os.listdir(self._folder) if "." not in name)
+        except FileNotFoundError:  # somebody has taken the disk away
+            return []
+
+    def behind(self) -> int:
+        """Return how many blobs, about, are durable in some log and not in the index."""
+        count = 0
+        for token in self.tokens():
+            page = self.open(token)
+            if page is not None:
+                count += page.behind
+                page.close()
+        return count
 
     def make(self, token: str) -> Page:
         """Make the page of a new log."""

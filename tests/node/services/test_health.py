@@ -5,6 +5,7 @@ import pytest
 
 from node.root import MIB, Node
 from node.services import health
+from storage.blobs.log.store import ReceiveLog
 from storage.errors import Unavailable
 from tests.support.deliveries import NOW, instances, lease, queue
 from tests.support.node import Running
@@ -20,6 +21,7 @@ def test_a_node_that_works_is_well(running_node: Running):
         "database",
         "blobs",
         "space",
+        "index",
         "dicom",
     ]
 
@@ -93,3 +95,13 @@ def test_a_destination_that_is_down_is_a_warning_and_no_fault(node: Node, monkey
 
     monkeypatch.setattr(node.archive, "read", away)
     assert list(health.warnings(node)) == []
+
+
+def test_an_index_that_is_not_written(node: Node):
+    assert isinstance(node.blobs, ReceiveLog)
+    page = node.blobs.pages.make("0123456789ab")
+    page.enter(5000, 1 << 40)
+    assert "5000 instances are kept but not in the index yet" in faults(node)["index"]
+    page.take(5000, 1 << 40)
+    assert "index" not in faults(node)
+    page.close()
