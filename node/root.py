@@ -25,7 +25,7 @@ from node.services.retrieve import Retrieve
 from storage.archive import Archive
 from storage.blobs.log.journal import Journal
 from storage.blobs.log.store import ReceiveLog
-from storage.blobs.open import open_blobs
+from storage.blobs.open import open_blobs, open_front
 from storage.blobs.protocol import BlobStore
 
 MIB = 1 << 20
@@ -72,6 +72,7 @@ class Node:
         self.peers = Peers(archive)
         self.callers = Callers(archive)
         self._journal: Journal | None = None
+        self._front: ReceiveLog | None = None
 
     @classmethod
     def open(cls, config: Config, *, recovering: bool = True) -> Self:
@@ -95,8 +96,7 @@ class Node:
             opened.callback(blobs.close)
             archive.upgrade()
             if recovering:
-                if isinstance(blobs, ReceiveLog):
-                    index_rest(config, archive, blobs)
+                index_rest(config, archive, blobs)
                 recover(archive, blobs)
             node = cls(config, archive, blobs)
             opened.pop_all()
@@ -108,15 +108,20 @@ class Node:
         Some process must run one (`node.indexing.keeper`). Where small instances do not go to such a log,
         nothing changes.
         """
-        if isinstance(self.blobs, ReceiveLog):
-            self._journal = self.blobs.journal()
-        if self._journal is not None:
-            self.ingest.keep_notes(self._journal)
+        if not self.config.blobs.receive_log:
+            return
+        log = open_front(self.config.blobs.url, self.config.data_dir, self.blobs)
+        self._journal = log.journal() if log else None
+        if log is not None and self._journal is not None:
+            self.ingest.keep_notes(self._journal, log)
+            self._front = None if log is self.blobs else log
 
     def close(self) -> None:
         """Write what waits, and let everything go. The node cannot be used afterwards."""
         if self._journal is not None:
             self._journal.close()
+        if self._front is not None:
+            self._front.close()
         self.callers.close()
         self.blobs.close()
         self.archive.close()

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from node.core import clock
 from node.core.trouble import report
+from node.indexing.moving import Moving
 from node.intake.outcome import REASON_MAX, Claim
 from node.services.quarantine import Quarantine
 from node.services.recorder import Recorder
@@ -50,6 +51,8 @@ class Batches:
         Called in the transaction with what was recorded, before it commits.
     recorder, quarantine
         For what is not simply new.
+    moving
+        Brings the blobs to where they belong.
     stop
         Ends the waiting for a database that does not answer.
     """
@@ -61,6 +64,7 @@ class Batches:
         follower: Follower,
         recorder: Recorder,
         quarantine: Quarantine,
+        moving: Moving,
         stop: threading.Event,
     ) -> None:
         self._archive = archive
@@ -69,6 +73,7 @@ class Batches:
         self._recorder = recorder
         self._quarantine = quarantine
         self._stop = stop
+        self._moving = moving
 
     def write(self, arrivals: Sequence[Arrival], positions: Positions) -> None:
         """Bring `arrivals` into the index, and save that the logs are in it up to `positions`.
@@ -78,11 +83,13 @@ class Batches:
         Stopped
             Nothing more was done; what is saved already does no harm when it comes again.
         """
-        left = self._record(arrivals, positions)
+        moved = self._persist(partial(self._moving.move, arrivals))
+        left = self._record(moved, positions)
         if left:
             for arrival, recorded in left:
                 self._persist(partial(self._recorder.clear, arrival, recorded))
             self.save(positions)
+        self._moving.forget(arrivals)
 
     def save(self, positions: Positions) -> None:
         """Save how far logs are in the index."""

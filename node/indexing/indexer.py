@@ -7,6 +7,7 @@ import structlog
 
 from node.config import Config
 from node.indexing.batch import Batches, Stopped
+from node.indexing.moving import Moving
 from node.indexing.source import Log, Source
 from node.rulings.book import Book
 from node.rulings.decider import Decider
@@ -15,6 +16,8 @@ from node.services.recorder import Recorder
 from node.services.space import Space
 from storage.archive import Archive
 from storage.blobs.log.store import ReceiveLog
+from storage.blobs.open import open_front
+from storage.blobs.protocol import BlobStore
 from storage.errors import StorageError
 from storage.records.arrival import Arrival
 
@@ -31,7 +34,7 @@ _PATIENCE = 60.0  # seconds that a start waits for a database that does not take
 _log = structlog.get_logger()
 
 
-def index_rest(config: Config, archive: Archive, blobs: ReceiveLog) -> None:
+def index_rest(config: Config, archive: Archive, blobs: BlobStore) -> None:
     """Take to the index what processes that are no more have acknowledged, unless an indexer does.
 
     Raises
@@ -39,13 +42,14 @@ def index_rest(config: Config, archive: Archive, blobs: ReceiveLog) -> None:
     StorageError
         The database does not answer.
     """
-    if not blobs.pages.tokens():
+    log = open_front(config.blobs.url, config.data_dir, blobs)
+    if log is None or not log.pages.tokens():
         return
-    with blobs.pages.lead(wait=False) as leads:
+    with log.pages.lead(wait=False) as leads:
         if not leads:
             return
         lazy = Archive.open(config.database_url, durable=False)
-        indexer = Indexer(config, archive, lazy, blobs)
+        indexer = Indexer(config, archive, lazy, blobs, log)
         patience = threading.Timer(_PATIENCE, indexer.stop)
         patience.daemon = True
         patience.start()
@@ -59,6 +63,9 @@ def index_rest(config: Config, archive: Archive, blobs: ReceiveLog) -> None:
             patience.cancel()
             indexer.close()
             lazy.close()
+            if log is not blobs:
+                log.recover()
+                log.close()
 
 
 class Indexer:
@@ -70,13 +77,19 @@ class Indexer:
         The records, durable.
     lazy
         The same, whose commits are left unsynced: what a power cut takes back is in the logs.
+    blobs
+        Where the bytes belong.
+    log
+        Where they are acknowledged; the same store unless that is elsewhere.
     """
 
-    def __init__(self, config: Config, archive: Archive, lazy: Archive, blobs: ReceiveLog) -> None:
-        self._blobs = blobs
-        self._bell, self._haste = blobs.pages.bell(), blobs.pages.haste()
+    def __init__(
+        self, config: Config, archive: Archive, lazy: Archive, blobs: BlobStore, log: ReceiveLog
+    ) -> None:
+        self._bell, self._haste = log.pages.bell(), log.pages.haste()
         self._stop = threading.Event()
-        self._source = Source(archive, blobs)
+        self._source = Source(archive, log, passing=log is not blobs)
+        self._moving = Moving(log, blobs)
         self._turn = 0
         self._latest = 0  # arrivals in the latest batch
         commits = lazy.commits(blobs)
@@ -86,6 +99,7 @@ class Indexer:
             Decider(Book(lazy), blobs, config.rules),
             Recorder(archive, blobs, commits),
             Quarantine(archive, blobs, Space(blobs, floor=0, held=0)),
+            self._moving,
             self._stop,
         )
 
@@ -187,5 +201,6 @@ class Indexer:
     def close(self) -> None:
         """Let everything go."""
         self._source.close()
+        self._moving.close()
         self._bell.close()
         self._haste.close()

@@ -19,8 +19,7 @@ from node.indexing.indexer import Indexer
 from node.run.opening import open_archive
 from node.run.parent import die_with
 from storage.archive import Archive
-from storage.blobs.log.store import ReceiveLog
-from storage.blobs.open import open_blobs
+from storage.blobs.open import open_blobs, open_front
 
 _YOUNG = 10.0  # seconds; who dies later has worked
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0
@@ -60,9 +59,10 @@ def _index(config: Config) -> None:
     archive = open_archive(config)
     lazy = Archive.open(config.database_url, durable=False)
     blobs = open_blobs(config.blobs.url, config.data_dir, log=config.blobs.receive_log)
-    if isinstance(blobs, ReceiveLog):
-        with blobs.pages.lead(wait=True):
-            indexer = Indexer(config, archive, lazy, blobs)
+    log = open_front(config.blobs.url, config.data_dir, blobs)
+    if log is not None:
+        with log.pages.lead(wait=True):
+            indexer = Indexer(config, archive, lazy, blobs, log)
             gc.freeze()  # what stands now stays
             indexer.run()
 

@@ -107,11 +107,14 @@ class Source:
     ----------
     archive
         Where their positions are saved, durably.
+    passing
+        Blobs do not stay there.
     """
 
-    def __init__(self, archive: Archive, blobs: ReceiveLog) -> None:
+    def __init__(self, archive: Archive, blobs: ReceiveLog, *, passing: bool = False) -> None:
         self._archive = archive
         self._blobs = blobs
+        self._passing = passing
         self.logs: dict[str, Log] = {}
 
     def look(self) -> None:
@@ -143,6 +146,8 @@ class Source:
             tx.commit()
         del self.logs[log.token]
         log.close()
+        if self._passing:  # what a crash kept from being deleted
+            self._blobs.drop(log.token)
         self._blobs.pages.remove(log.token)
         with self._archive.begin() as tx:
             tx.bookmarks.remove(BOOKMARK + log.token)

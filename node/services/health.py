@@ -48,7 +48,7 @@ def check(node: Node) -> Sequence[Check]:
         Check("database", _database(node.archive)),
         Check("blobs", _blobs(node.blobs)),
         Check("space", _space(node.blobs, floor)),
-        Check("index", _index(node.blobs)),
+        Check("index", _index(node)),
         Check("dicom", _dicom(node.config.dicom)),
     )
 
@@ -99,8 +99,8 @@ def _space(blobs: BlobStore, floor: int) -> str:
     return f"{free // MIB} MiB are free, below the floor of {floor // MIB}: nothing more is stored"
 
 
-def _index(blobs: BlobStore) -> str:
-    behind = unindexed(blobs)
+def _index(node: Node) -> str:
+    behind = unindexed(node)
     if behind <= _BEHIND:
         return ""
     return f"{behind} instances are kept but not in the index yet: queries do not find them"

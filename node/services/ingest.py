@@ -64,6 +64,7 @@ class Ingest:
     ) -> None:
         if commits is None:
             commits = archive.commits(blobs, follower)
+        self._floor = free_floor
         space = Space(blobs, floor=free_floor, held=BUFFER)
         self._tools = Tools(
             blobs=blobs,
@@ -77,10 +78,11 @@ class Ingest:
         self._receiving = self._tools
         self._journal: Journal | None = None
 
-    def keep_notes(self, journal: Journal) -> None:
-        """Let what is `receive`d go to `journal`, where it can, instead of to the index."""
+    def keep_notes(self, journal: Journal, log: BlobStore) -> None:
+        """Let what is `receive`d go to `journal`, which is that of `log`, instead of to the index."""
         self._journal = journal
-        self._receiving = replace(self._tools, journal=journal)
+        space = self._tools.space if log is self._tools.blobs else Space(log, floor=self._floor, held=BUFFER)
+        self._receiving = replace(self._tools, journal=journal, space=space)
 
     def receive(self, claim: Claim, origin: Origin) -> Reception:
         """Begin to take in an instance that need not be in the index when its sender is told of it."""

@@ -8,8 +8,7 @@ from node.core import clock
 from node.root import MIB, Node
 from node.services.destinations import listed
 from node.services.standing import Standing
-from storage.blobs.log.store import ReceiveLog
-from storage.blobs.protocol import BlobStore
+from storage.blobs.open import open_front
 from storage.errors import StorageError
 from storage.records.jobs import Job, JobState
 from storage.records.totals import Totals, Traffic
@@ -68,12 +67,13 @@ def numbers(node: Node) -> Numbers:
     with node.archive.read() as tx:
         totals, jobs, destinations = tx.totals.totals(), tx.jobs.counts(), listed(tx)
     floor = node.config.blobs.free_floor_mib * MIB
-    return Numbers(totals, jobs, destinations, free(node), floor, unindexed(node.blobs))
+    return Numbers(totals, jobs, destinations, free(node), floor, unindexed(node))
 
 
-def unindexed(blobs: BlobStore) -> int:
+def unindexed(node: Node) -> int:
     """Return how many instances, about, are acknowledged and not in the index yet."""
-    return blobs.pages.behind() if isinstance(blobs, ReceiveLog) else 0
+    log = open_front(node.config.blobs.url, node.config.data_dir, node.blobs)
+    return log.pages.behind() if log else 0
 
 
 def free(node: Node) -> int | None:

@@ -72,6 +72,16 @@ def open_blobs(url: str, data_dir: Path, *, log: bool = True) -> BlobStore:
     return _open_objects(f"{parts.scheme}://{parts.netloc}{parts.path}", parts.query, data_dir / "spool")
 
 
+def open_front(url: str, data_dir: Path, blobs: BlobStore) -> ReceiveLog | None:
+    """Open the log in which instances are acknowledged: that of `blobs`, or one before an object store.
+
+    None where nothing on this machine lasts.
+    """
+    if isinstance(blobs, ReceiveLog):
+        return blobs
+    return ReceiveLog(data_dir / "front") if urlsplit(url).scheme in _OBJECTS else None
+
+
 def _open_files(root: Path, log: bool) -> BlobStore:
     return ReceiveLog(root, small=SMALL if log else 0)
 

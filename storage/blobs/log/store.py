@@ -22,7 +22,7 @@ from storage.blobs.log.desk import LogDesk
 from storage.blobs.log.journal import Journal
 from storage.blobs.log.pages import Pages
 from storage.blobs.log.reader import LogReader
-from storage.blobs.log.records import Place
+from storage.blobs.log.records import Place, position
 from storage.blobs.log.segment import erase, find, opened, records
 from storage.blobs.log.tail import Tail
 from storage.blobs.log.writer import SMALL, Budget, LogWriter
@@ -100,6 +100,16 @@ class ReceiveLog:
     def tail(self, token: str) -> Tail:
         """Return a reader of the notes of a log."""
         return Tail(f"{self._root}/{token}")
+
+    def drop(self, token: str) -> None:
+        """Remove a log to which nobody writes, with all that is in it."""
+        try:
+            for path in self._segments(token):
+                os.unlink(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(f"{self._root}/{token}")
+        except OSError as error:
+            raise fault(error, "removing a log") from error
 
     def is_kept(self, token: str) -> bool:
         """Tell whether the process that writes a log lives."""
@@ -218,7 +228,14 @@ class ReceiveLog:
 
     def _is_written(self, place: Place) -> bool:
         """Tell whether the segment's own process may still append to it: then it stays, empty or not."""
-        return os.path.exists(f"{self._root}/.writing/{place.token}.lock")
+        if not os.path.exists(f"{self._root}/.writing/{place.token}.lock"):
+            return False
+        page = self.pages.open(place.token)
+        if page is None:
+            return True
+        indexed = page.indexed
+        page.close()
+        return indexed < position(place.segment + 1, 0)
 
     def keys(self, area: str = "instances", after: str = "") -> Iterator[str]:
         """Yield the placed keys of `area` in order."""
