@@ -51,8 +51,10 @@ class BlobsSection(Section):
     """File that holds the URL, instead of url, when the URL has secrets."""
 
     receive_log: bool = True
-    """Append what is small (up to 2 MiB) to a log of preallocated files, so that one sync of the disk serves
-    all who wait, instead of keeping each instance in a file of its own. What was kept either way is found."""
+    """Append what is small (up to 2 MiB) to a log of preallocated files, with a note for the index: one sync
+    of the disk serves all who wait, and the index is written behind it. Without it each instance is a file of
+    its own, and in the index before its sender is told. What was kept either way is found. Before a bucket
+    the log is the folder front in the data folder, and holds what has not been uploaded yet."""
 
     free_floor_mib: Annotated[int, Field(ge=0)] = 1024
     """MiB that stay free. Below it C-STORE is answered with "out of resources" (0xA700) while everything else
