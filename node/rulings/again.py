@@ -10,10 +10,10 @@ from itertools import islice
 
 from node.core import clock
 from node.rulings.book import Book, InForce, wants_of
-from node.rulings.decider import decide_all
 from node.rulings.facts import further, of_instance
 from node.rulings.orders import About, Content, Orders
 from node.rulings.saving import open_holds, save
+from node.rulings.sitting import Sitting
 from rules.symbols import On
 from storage.archive import Archive
 from storage.blobs.protocol import BlobStore
@@ -83,14 +83,14 @@ class Again:
             found = Orders()
             places = [each.place for each in batch]
             labels, held = tx.labels.of_many(places), open_holds(tx, places)
-            titles = self._book.titles(tx)
+            sitting = Sitting(asked, On.INSTANCE, at, self._book.titles(tx))
             for each in batch:
                 row = each.place.instance_row
                 tx.rulings.mark_stale("instance", row, at)
                 facts = of_instance(each, labels.get(row, ()), self._further(each, asked))
                 content = Content(each.place, each.instance_number)
                 about = About("instance", row, each.place.study_row, (content,), held=held)
-                rulings += decide_all(asked, facts, about, at, titles, found)
+                rulings += sitting.decide(facts, about, found)
             save(tx, rulings, found, at)
             tx.commit()
         done.deliveries += len(found.deliveries)

@@ -16,15 +16,14 @@ from node.core import clock
 from node.rulings.book import Book, InForce, wants_of
 from node.rulings.facts import further, of_arrival
 from node.rulings.orders import About, Content, Orders
-from node.rulings.saving import open_holds, ruling, save
-from rules.decisions import decide
-from rules.facts import Facts
+from node.rulings.saving import open_holds, save
+from node.rulings.sitting import Sitting
 from rules.symbols import On
 from storage.blobs.protocol import BlobStore
 from storage.errors import StorageError
 from storage.records.arrival import Arrival, Place, Recorded
 from storage.records.keys import number_key
-from storage.records.rulings import Held, Role, Ruling
+from storage.records.rulings import Held, Ruling
 from storage.transaction import Transaction
 
 New = Sequence[tuple[Arrival, Place]]
@@ -85,15 +84,14 @@ class Decider:
         labelled = any("labels" in one.ruleset.symbols for one in asked)
         labels = tx.labels.of_many(places) if labelled else {}
         held = open_holds(tx, places)
-        titles = self._book.titles(tx)
+        sitting = Sitting(asked, On.INSTANCE, at, self._book.titles(tx))
         wanted = wants_of(in_force).digest
         for arrival, place in new:
             try:
                 if arrival.wanted != wanted:
                     arrival = self._complete(arrival, in_force)
                 facts = of_arrival(arrival, labels.get(place.instance_row, ()))
-                about = _about(arrival, place, held)
-                rulings += decide_all(asked, facts, about, at, titles, found)
+                rulings += sitting.decide(facts, _about(arrival, place, held), found)
             except StorageError:
                 raise
             except Exception as error:
@@ -118,40 +116,6 @@ class Decider:
             at = arrival.received_at
             latest[place.study_row] = max(latest.get(place.study_row, at), at)
         tx.settling.note([(row, at, at + timedelta(seconds=wait)) for row, at in sorted(latest.items())])
-
-
-def decide_all(
-    asked: Sequence[InForce],
-    facts: Facts,
-    about: About,
-    at: datetime,
-    titles: Mapping[str, str],
-    found: Orders,
-) -> list[Ruling]:
-    """Let each revision decide; add to `found` what the active one asks for, return what is kept of all.
-
-    One in the shadow that fails is left out: it may harm nothing.
-
-    Parameters
-    ----------
-    titles
-        AE title of each peer by its name.
-    """
-    on = On(about.level)
-    rulings = []
-    for one in asked:
-        try:
-            decided = decide(one.ruleset, facts, at.astimezone(), on, titles)
-        except Exception as error:
-            if one.role is Role.ACTIVE:
-                raise
-            _log.error("rules.shadow_failed", revision=one.revision, error=type(error).__name__)
-            continue
-        rulings.append(ruling(decided, one, about.level, about.row, at))
-        if one.role is Role.ACTIVE:
-            for planned in decided.actions:
-                found.add(planned, about, at)
-    return rulings
 
 
 def _about(arrival: Arrival, place: Place, held: Mapping[int, str]) -> About:

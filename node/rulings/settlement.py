@@ -12,10 +12,10 @@ from functools import cached_property
 
 from node.core import clock
 from node.rulings.book import Book, InForce, wants_of
-from node.rulings.decider import decide_all
 from node.rulings.facts import further, of_series, of_study
 from node.rulings.orders import About, Content, Orders
 from node.rulings.saving import open_holds, save
+from node.rulings.sitting import Sitting
 from rules.completeness import complete
 from rules.decisions import Outcome, decide
 from rules.facts import Facts
@@ -106,7 +106,7 @@ class Settlement:
                 held=held,
             )
             asked = [one for one in self._in_force if one.asks(matter.on)]
-            rulings += decide_all(asked, known, about, at, self._titles, found)
+            rulings += Sitting(asked, matter.on, at, self._titles).decide(known, about, found)
         if stale:
             tx.events.add(self._event("study.reopened", at, {"stale": stale}))
         tx.events.add(self._event("study.settled", at, {"instances": len(self._instances)}))

@@ -50,10 +50,10 @@ class DeliveriesRepo:
         homes = {name: self._destinations.of(name) for name in sorted({each.destination for each in news})}
         rows = [_row(each, homes[each.destination]) for each in news]
         rows.sort(key=lambda row: (row["instance_row"], row["destination_row"]))
-        added = _inserter(self._connection.dialect.name).run(self._connection, rows)
+        added = _inserter(self._connection.dialect.name).fill(self._connection, rows)
         if added:
             self._ring()
-        return len(added)
+        return added
 
     def claim(
         self, destination: int, worker: str, at: datetime, limit: int, busy: Collection[int]
@@ -165,4 +165,4 @@ def _first(new: NewDelivery) -> DeliveryState:
 
 @cache
 def _inserter(kind: str) -> Inserter:
-    return Inserter(delivery, kind, skip=True, returning=("id",))
+    return Inserter(delivery, kind, skip=True)

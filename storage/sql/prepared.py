@@ -7,6 +7,7 @@ statement does.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import itemgetter
 from typing import Any, cast
 
@@ -99,9 +100,10 @@ class Inserter:
         return returned
 
     def fill(self, connection: Connection, rows: Sequence[Values]) -> int:
-        """Insert `rows` in their order, one by one; return how many were not skipped."""
-        bound = [tuple(self._binder.bind(row)) for row in rows]
-        return _execute_many(connection, self._sql(1), bound) if bound else 0
+        """Insert `rows` in their order, when nothing else is to be returned of them; return how many were."""
+        if self._largest == 1:
+            return _change(connection, self._sql(1), self._binder.bind(rows)) if rows else 0
+        return sum(_change(connection, sql, [values]) for sql, values in self._parts(rows))
 
     def later(self, writes: "Writes", rows: Sequence[Values]) -> None:
         """Leave it to `writes`."""
@@ -109,9 +111,8 @@ class Inserter:
             writes.add(sql, values)
 
     def _parts(self, rows: Sequence[Values]) -> Iterator[tuple[str, tuple[Any, ...]]]:
-        bind = self._binder.bind
-        for part in _powers(rows, self._largest):
-            yield self._sql(len(part)), tuple([value for row in part for value in bind(row)])
+        for part in _powers(self._binder.bind(rows), self._largest):
+            yield self._sql(len(part)), tuple(chain.from_iterable(part))
 
     def _sql(self, count: int) -> str:
         sql = self._by_count.get(count)
@@ -122,9 +123,10 @@ class Inserter:
 
 
 class _Binder:
-    """Makes of a row the driver's values, in the order of the columns.
+    """Makes of rows the driver's values, in the order of the columns.
 
-    Nearly every row has only text that needs nothing: that is seen by one look at all of it.
+    Nearly every row has only text that needs nothing: that is seen by one look at all of it. And what rows
+    have in common, the very same object, is prepared once.
     """
 
     def __init__(self, columns: Sequence[Column[Any]], plan: "_Plan") -> None:
@@ -137,12 +139,22 @@ class _Binder:
         self._all = tuple(processed)
         self._not_text = tuple(each for each in processed if names[each[0]] not in texts)
 
-    def bind(self, row: Values) -> list[Any]:
-        whole = {**self._defaults, **row}
-        values = list(self._pick(whole))
-        for place, process in self._not_text if self._is_plain(whole) else self._all:
-            values[place] = process(values[place])
-        return values
+    def bind(self, rows: Sequence[Values]) -> list[list[Any]]:
+        bound = []
+        # By the address of the value, with the value, so that nothing else is there meanwhile.
+        known: dict[tuple[int, int], tuple[Any, Any]] = {}
+        for row in rows:
+            whole = {**self._defaults, **row}
+            values = list(self._pick(whole))
+            for place, process in self._not_text if self._is_plain(whole) else self._all:
+                value = values[place]
+                mark = place, id(value)
+                pair = known.get(mark)
+                if pair is None:
+                    pair = known[mark] = value, process(value)
+                values[place] = pair[1]
+            bound.append(values)
+        return bound
 
     def _is_plain(self, row: Values) -> bool:
         try:
@@ -160,9 +172,9 @@ class Writes:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._waiting: list[tuple[str, list[tuple[Any, ...]]]] = []
+        self._waiting: list[tuple[str, list[Sequence[Any]]]] = []
 
-    def add(self, sql: str, values: tuple[Any, ...]) -> None:
+    def add(self, sql: str, values: Sequence[Any]) -> None:
         """Add a statement in the driver's words."""
         if self._waiting and self._waiting[-1][0] == sql:
             self._waiting[-1][1].append(values)
@@ -182,7 +194,7 @@ class Writes:
                 rows = _execute(self._connection, sql, some[0])
             else:
                 rows = ()
-                _execute_many(self._connection, sql, some)
+                _change(self._connection, sql, some)
         return rows
 
 
@@ -196,7 +208,7 @@ def power(count: int) -> int:
     return 1 << max(count - 1, 0).bit_length()
 
 
-def _powers(rows: Sequence[Values], largest: int) -> Iterator[Sequence[Values]]:
+def _powers(rows: Sequence[Any], largest: int) -> Iterator[Sequence[Any]]:
     start = 0
     while start < len(rows):
         left = len(rows) - start
@@ -212,7 +224,7 @@ def _bind(plan: _Plan, values: Values) -> tuple[Any, ...]:
     return tuple([process(values[name]) if process else values[name] for name, process in plan])
 
 
-def _execute(connection: Connection, sql: str, values: tuple[Any, ...]) -> Sequence[Any]:
+def _execute(connection: Connection, sql: str, values: Sequence[Any]) -> Sequence[Any]:
     cursor = connection.connection.cursor()
     try:
         cursor.execute(sql, values)
@@ -223,11 +235,14 @@ def _execute(connection: Connection, sql: str, values: tuple[Any, ...]) -> Seque
         cursor.close()
 
 
-def _execute_many(connection: Connection, sql: str, rows: Sequence[tuple[Any, ...]]) -> int:
+def _change(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> int:
     """Run a statement for each of `rows`; return how many rows of the table that came to."""
     cursor = connection.connection.cursor()
     try:
-        cursor.executemany(sql, rows)
+        if len(rows) == 1:
+            cursor.execute(sql, rows[0])
+        else:
+            cursor.executemany(sql, rows)
         return cursor.rowcount
     except Exception as error:
         raise _failure(connection, error) from None

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from node.rulings import decider
+from node.rulings import decider, sitting
 from node.services.ingest import Outcome
 from rules.decisions import Decided
 from rules.ruleset import RuleSet
@@ -238,14 +238,14 @@ def test_a_shadow_that_cannot_be_read_any_more_harms_nothing(ruled: Ruled):
 def test_a_shadow_that_fails_harms_nothing(ruled: Ruled):
     active = ruled.apply(ROUTE)
     ruled.apply(ROUTE.replace('"PACS"', '"OTHER"'), Role.SHADOW)
-    decide = decider.decide
+    decide = sitting.decide
 
     def fails(ruleset: RuleSet, *rest: Any) -> Decided:
         if "OTHER" in str(ruleset.plain()):
             raise ZeroDivisionError
         return decide(ruleset, *rest)
 
-    with patch("node.rulings.decider.decide", fails):  # a fault of ours, which cannot be had otherwise
+    with patch("node.rulings.sitting.decide", fails):  # a fault of ours, which cannot be had otherwise
         (uid,) = stored(ruled.send(ct(1)))
     assert [each.state for each in ruled.deliveries()] == [DeliveryState.QUEUED]
     assert [each.revision for each in ruled.rulings("instance", ruled.row(uid))] == [active]

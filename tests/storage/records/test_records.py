@@ -7,14 +7,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.datadict import dictionary_keyword, dictionary_VR
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import psycopg2
+from sqlalchemy.types import TypeDecorator
 
 from storage.records.attributes import ATTRIBUTES, BY_KEYWORD, BY_TAG, Kind, Level
 from storage.records.keys import keys_of, number_key, row_of
-from storage.records.schema import INDEXABLE, METADATA, Moment, Tree, Words, clean, indexable, key_columns
+from storage.records.schema import (
+    INDEXABLE,
+    METADATA,
+    Moment,
+    Tree,
+    Words,
+    clean,
+    indexable,
+    is_plain,
+    key_columns,
+)
 from storage.records.tables import instance, series, study
 from storage.records.text import date_key, name_groups, name_key, time_key
 
 DIALECT = sqlite.dialect()  # type: ignore[no-untyped-call]
+DIALECTS = (DIALECT, psycopg2.dialect())  # type: ignore[no-untyped-call]
 
 
 @pytest.mark.parametrize("attribute", ATTRIBUTES, ids=lambda a: a.keyword)
@@ -191,6 +204,47 @@ def test_trees_are_cleaned_throughout() -> None:
         "a": ["b?", {"c": "d"}],
         "n": 1,
     }
+
+
+TEXT = st.text(st.sampled_from('aZ9 ^=\\\0\ud800\udfffä山😀\n"u0000ud'), max_size=30) | st.just("a" * 700)
+TREES = st.recursive(
+    TEXT | st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=8,
+)
+ZONES = st.sampled_from([UTC, timezone(timedelta(0)), timezone(timedelta(hours=-3, minutes=30))])
+
+
+@given(
+    st.sampled_from(DIALECTS),
+    st.tuples(st.sampled_from([Words(), Words(indexed=True)]), TEXT | st.none())
+    | st.tuples(st.just(Tree()), TREES)
+    | st.tuples(
+        st.just(Moment()), st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1), timezones=ZONES) | st.none()
+    ),
+)
+def test_the_short_way_binds_what_the_long_way_does(dialect, given_) -> None:  # type: ignore[no-untyped-def]
+    kind = given_[0].dialect_impl(dialect)
+    short, long = kind.bind_processor(dialect), TypeDecorator.bind_processor(kind, dialect)
+    assert long is not None
+    assert repr(short(given_[1])) == repr(long(given_[1]))
+
+
+@given(TEXT)
+def test_plain_text_is_kept_as_it_is(text: str) -> None:
+    if is_plain(text):
+        assert text == clean(text) == indexable(text)
+
+
+@given(st.sampled_from(list(Level)), st.dictionaries(st.sampled_from(sorted(BY_KEYWORD)), TEXT, max_size=9))
+def test_a_row_has_the_keys_of_its_values(level: Level, attributes: dict[str, str]) -> None:
+    expected: dict[str, object] = {}
+    for attribute in ATTRIBUTES:
+        if attribute.level is level:
+            value = attributes.get(attribute.keyword, "")
+            expected[attribute.column] = value
+            expected |= zip(key_columns(attribute), keys_of(attribute, value), strict=True)
+    assert row_of(level, attributes) == row_of(level, attributes) == expected
 
 
 @given(st.sampled_from(ATTRIBUTES), st.text())

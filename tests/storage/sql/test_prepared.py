@@ -33,6 +33,42 @@ def test_inserts_any_number_in_order_and_fills_in_defaults(archive: Archive) -> 
         assert {each.added_at for each in tx.peers.list()} == {NOW}
 
 
+def test_fills_in_and_says_how_many_were_new(archive: Archive) -> None:
+    with archive.begin() as tx:
+        fill = Inserter(peer, archive.kind, skip=True)
+        assert fill.fill(tx.connection, []) == 0
+        assert fill.fill(tx.connection, [row(f"n{n}") for n in range(0, 70, 2)]) == 35
+        assert fill.fill(tx.connection, [row(f"n{n}") for n in range(70)]) == 35
+        assert fill.fill(tx.connection, [row("n1")]) == 0
+        assert {each.name for each in tx.peers.list()} == {f"n{n}" for n in range(70)}
+
+
+def test_rows_that_share_a_value_get_it_each(archive: Archive) -> None:
+    shared = {"k": "a\0", "l": [1]}
+    with archive.begin() as tx:
+        rows = [{"at": NOW, "actor": f"{n}\0", "detail": shared if n % 2 else {"n": n}} for n in range(6)]
+        Inserter(audit, archive.kind).run(tx.connection, rows)
+        shared["k"] = "b"  # what is changed later is another value
+        Inserter(audit, archive.kind).run(tx.connection, [{"at": NOW, "actor": "6", "detail": shared}])
+        found = {each.actor: each.detail for each in tx.audit.list()}
+    assert found == {
+        **{str(n): {"k": "a", "l": [1]} if n % 2 else {"n": n} for n in range(6)},
+        "6": {"k": "b", "l": [1]},
+    }
+
+
+@given(st.lists(st.tuples(*[st.text(st.sampled_from("a\0ä\ud800"), max_size=400)] * 3), max_size=5))
+def test_text_is_bound_as_its_columns_keep_it(rows: list[tuple[str, str, str]]) -> None:
+    for kind in ("sqlite", "postgresql"):
+        insert = Inserter(audit, kind)
+        bound = insert._binder.bind([{"at": NOW, "actor": a, "address": b, "detail": c} for a, b, c in rows])
+        places = [column.name for column in audit.c if column.name != "id"]
+        for (a, b, _), values in zip(rows, bound, strict=True):
+            assert values[places.index("actor")] == audit.c.actor.type.process_bind_param(a, None)
+            assert values[places.index("address")] == audit.c.address.type.process_bind_param(b, None)
+            assert values[places.index("outcome")] == ""
+
+
 def test_skips_what_is_there(archive: Archive) -> None:
     with archive.begin() as tx:
         insert = Inserter(peer, archive.kind, skip=True, returning=("name",))
