@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Sequence
+from time import sleep
 
 import structlog
 
 from node.config import Config
+from node.core import clock
 from node.indexing.batch import Batches, Stopped
 from node.indexing.moving import Moving
 from node.indexing.source import Log, Source
@@ -29,6 +31,7 @@ LINGER = 0.015
 
 _LOOK_AGAIN = 1.0  # seconds, after which it looks whether a process has died
 _AWAY = 1.0  # seconds between two tries when the database is away
+_GRACE = 5.0  # seconds that a start waits for another process to do it
 _PATIENCE = 60.0  # seconds that a start waits for a database that does not take what was left
 
 _log = structlog.get_logger()
@@ -47,6 +50,7 @@ def index_rest(config: Config, archive: Archive, blobs: BlobStore) -> None:
         return
     with log.pages.lead(wait=False) as leads:
         if not leads:
+            _wait_for_another(log)
             return
         lazy = Archive.open(config.database_url, durable=False)
         indexer = Indexer(config, archive, lazy, blobs, log)
@@ -66,6 +70,13 @@ def index_rest(config: Config, archive: Archive, blobs: BlobStore) -> None:
             if log is not blobs:
                 log.recover()
                 log.close()
+
+
+def _wait_for_another(log: ReceiveLog) -> None:
+    """Wait until the indexer that there is has taken what processes that are no more have left."""
+    deadline = clock.monotonic() + _GRACE
+    while clock.monotonic() < deadline and not all(log.is_kept(token) for token in log.pages.tokens()):
+        sleep(0.02)
 
 
 class Indexer:

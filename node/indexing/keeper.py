@@ -38,7 +38,7 @@ class Keeper:
 
     def stop(self) -> None:
         """End it, and the indexer with it. Whatever that was at, it leaves nothing half-done."""
-        os.kill(self._pid, signal.SIGTERM)
+        os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
 
 
@@ -72,8 +72,8 @@ def _in_child(parent: int, config: Config, act: Callable[[Config], None]) -> Non
     try:
         die_with(parent)
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # typed at a terminal: the receiver decides
+        for number in (signal.SIGTERM, signal.SIGINT):  # sent to all: the receiver needs us to its end
+            signal.signal(number, signal.SIG_IGN)
         act(config)
     except BaseException:
         _log.exception("indexer.broke")
