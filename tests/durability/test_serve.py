@@ -36,7 +36,8 @@ def test_what_was_acknowledged_is_there_and_no_process_is_left(
     burst.join()
     assert burst.refused == []
     assert 50 <= len(burst.acknowledged) < 8000
-    assert_kept(process.config, burst.acknowledged)
+    if how == "asked":  # else what was acknowledged last is in the index once somebody starts again
+        assert_kept(process.config, burst.acknowledged)
     again = start_process(config)
     assert_kept(again.config, burst.acknowledged)
     assert again.stop() == 0
