@@ -41,6 +41,7 @@ class _Known:
     study_row: int
     study_uid: str
     study_conflicted: bool
+    home: KnownSeries | None = None  # of one that this batch inserts
 
 
 class ArrivalsRepo:
@@ -89,7 +90,7 @@ class _Batch:
         if self._fresh:
             self._insert(hierarchy)
         self._contested.load(self._differing())
-        recorded = [self._verdict(uid, each, hierarchy) for uid, each in self._arrivals]
+        recorded = [self._verdict(uid, each) for uid, each in self._arrivals]
         self._events += self._contested.save()
         writes = Writes(self._connection)
         hierarchy.save(writes)
@@ -120,10 +121,10 @@ class _Batch:
         homes = {uid: hierarchy.series_of(each) for uid, each in self._fresh.items()}
         rows = [_instance_row(uid, self._fresh[uid], homes[uid]) for uid in sorted(self._fresh)]
         for number, uid in self._sql.new_instance.run(self._connection, rows):
-            each, owner = self._fresh[uid], homes[uid].study
-            self._known[uid] = _Known(
-                number, each.blob, each.transfer_syntax_uid, owner.row, owner.uid, owner.conflicted
-            )
+            each, home = self._fresh[uid], homes[uid]
+            owner = home.study
+            of_study = owner.row, owner.uid, owner.conflicted
+            self._known[uid] = _Known(number, each.blob, each.transfer_syntax_uid, *of_study, home)
             hierarchy.count(each)
         if any(uid not in self._known for uid in self._fresh):
             raise Busy("database: another receiver records the same instance")
@@ -140,10 +141,10 @@ class _Batch:
             if each.blob.digest != self._known[uid].blob.digest:
                 yield content_fingerprint(uid, each.blob.digest)
 
-    def _verdict(self, uid: str, each: Arrival, hierarchy: Hierarchy) -> Recorded:
+    def _verdict(self, uid: str, each: Arrival) -> Recorded:
         known = self._known[uid]
-        if self._fresh.get(uid) is each:
-            return self._stored(each, known, hierarchy.series_of(each))
+        if known.home is not None and self._fresh[uid] is each:
+            return self._stored(each, known, known.home)
         if each.blob.key == known.blob.key:  # this very arrival, recorded before
             return Recorded(Verdict.STORED, identity_conflict=known.study_conflicted)
         if each.blob.digest == known.blob.digest:

@@ -184,7 +184,7 @@ class Hierarchy:
 
     def _remember(self, row: Any) -> KnownStudy:
         number, uid, patient_id, issuer, name, modalities, sop_classes, conflicted = row[:8]
-        patient = identity(patient_id, issuer, name)
+        patient = _identity(patient_id, issuer, name)
         known = KnownStudy(number, uid, patient, modalities, sop_classes, bool(conflicted))
         self._studies[uid] = known
         return known
@@ -243,13 +243,19 @@ class Hierarchy:
 def patient_of(arrival: Arrival) -> Identity:
     """Return whose an arrival says it is, as its study's row would keep it."""
     get = arrival.attributes.get
-    name = clean(get("PatientName", ""))
-    known = _known_identity if len(name) <= INDEXABLE else identity
-    return known(indexable(get("PatientID", "")), indexable(get("IssuerOfPatientID", "")), name)
+    return _identity(
+        indexable(get("PatientID", "")),
+        indexable(get("IssuerOfPatientID", "")),
+        clean(get("PatientName", "")),
+    )
 
 
 # The instances of a study have it in common.
 _known_identity = lru_cache(maxsize=1024)(identity)
+
+
+def _identity(patient_id: str, issuer: str, name: str) -> Identity:
+    return (_known_identity if len(name) <= INDEXABLE else identity)(patient_id, issuer, name)
 
 
 def _merged(listed: str, new: Iterable[str]) -> str:

@@ -107,6 +107,9 @@ class Inserter:
 
     def later(self, writes: "Writes", rows: Sequence[Values]) -> None:
         """Leave it to `writes`."""
+        if self._largest == 1:
+            writes.add(self._sql(1), *self._binder.bind(rows))
+            return
         for sql, values in self._parts(rows):
             writes.add(sql, values)
 
@@ -133,20 +136,22 @@ class _Binder:
         names = [column.name for column in columns]
         self._pick = itemgetter(*names)
         self._defaults = {column.name: getattr(column.default, "arg", None) for column in columns}
-        texts = [column.name for column in columns if isinstance(column.type, Words)]
+        texts = [place for place, column in enumerate(columns) if isinstance(column.type, Words)]
         self._texts = itemgetter(*texts) if len(texts) > 1 else None
         processed = [(place, process) for place, (_, process) in enumerate(plan) if process]
         self._all = tuple(processed)
-        self._not_text = tuple(each for each in processed if names[each[0]] not in texts)
+        self._not_text = tuple(each for each in processed if each[0] not in texts)
 
     def bind(self, rows: Sequence[Values]) -> list[list[Any]]:
         bound = []
         # By the address of the value, with the value, so that nothing else is there meanwhile.
         known: dict[tuple[int, int], tuple[Any, Any]] = {}
         for row in rows:
-            whole = {**self._defaults, **row}
-            values = list(self._pick(whole))
-            for place, process in self._not_text if self._is_plain(whole) else self._all:
+            try:
+                values = [*self._pick(row)]
+            except KeyError:  # not all are given
+                values = [*self._pick({**self._defaults, **row})]
+            for place, process in self._not_text if self._is_plain(values) else self._all:
                 value = values[place]
                 mark = place, id(value)
                 pair = known.get(mark)
@@ -156,9 +161,9 @@ class _Binder:
             bound.append(values)
         return bound
 
-    def _is_plain(self, row: Values) -> bool:
+    def _is_plain(self, values: Sequence[Any]) -> bool:
         try:
-            return self._texts is not None and is_plain("".join(self._texts(row)))
+            return self._texts is not None and is_plain("".join(self._texts(values)))
         except TypeError:  # None among them
             return False
 
@@ -174,12 +179,12 @@ class Writes:
         self._connection = connection
         self._waiting: list[tuple[str, list[Sequence[Any]]]] = []
 
-    def add(self, sql: str, values: Sequence[Any]) -> None:
-        """Add a statement in the driver's words."""
+    def add(self, sql: str, *values: Sequence[Any]) -> None:
+        """Add a statement in the driver's words, to be run for each of `values`."""
         if self._waiting and self._waiting[-1][0] == sql:
-            self._waiting[-1][1].append(values)
-        else:
-            self._waiting.append((sql, [values]))
+            self._waiting[-1][1].extend(values)
+        elif values:
+            self._waiting.append((sql, [*values]))
 
     def send(self) -> Sequence[Any]:
         """Run what was added; return the rows of the last statement."""
