@@ -61,12 +61,15 @@ def decode_header(values: Mapping[int, tuple[bytes, bytes]], *, little: bool = T
             attributes[keyword] = _numbers(raw, vr, little)
             continue
         if raw.isascii() and b"\x1b" not in raw:
-            text = raw.decode("ascii")
+            text = str(raw, "ascii")
         else:
             text, sure = (charset if vr in IN_CHARSET else _PLAIN).decode(raw, vr == b"PN")
             if not sure:
                 doubtful.append(keyword)
-        attributes[keyword] = _strip(text)
+        if "\\" in text or len(text) > TEXT_MAX:
+            attributes[keyword] = _strip(text)
+        else:
+            attributes[keyword] = text.strip(" \0")
     return Header(attributes, tuple(doubtful))
 
 
@@ -79,6 +82,8 @@ def _strip(text: str) -> str:
 
 
 def _numbers(raw: bytes, vr: bytes, little: bool) -> str:
+    if vr == b"US" and len(raw) == 2:  # nearly all of them
+        return str(int.from_bytes(raw, "little" if little else "big"))
     code, size = BINARY[vr]
     count = min(len(raw) // size, 16)
     numbers = struct.unpack_from(f"{'<' if little else '>'}{count}{code}", raw)

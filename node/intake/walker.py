@@ -199,7 +199,7 @@ class Walker:
         end = frame.end - self._base
         last = min(size, end)
         tag = self._outer if top else self._tag
-        wanted = self._wanted
+        wanted, values, plain = self._wanted, self.values, self._picker is None
         while position + 8 <= last:
             group, element, vr, length = unpack(piece, position)
             tag = group << 16 | element
@@ -217,9 +217,13 @@ class Walker:
             if stop > end:
                 raise Malformed(f"{_name(tag)} is longer than what it is in")
             if top and tag in wanted:
-                if begin + min(length, CAPTURE_MAX) > size:
+                until = stop if length <= CAPTURE_MAX else begin + CAPTURE_MAX
+                if until > size:
                     break
-                self._keep(tag, vr, bytes(piece[begin : min(stop, begin + CAPTURE_MAX)]))
+                if plain and tag not in values:
+                    values[tag] = (vr, bytes(piece[begin:until]))
+                else:
+                    self._keep(tag, vr, bytes(piece[begin:until]))
             position = stop
         return self._leave(tag, position, end)
 
