@@ -86,12 +86,15 @@ class Recording:
 
     Attributes
     ----------
+    config
+        The text of its configuration.
     base, data
         What was in the folder before, when all of it was certain; and the folder.
     answers
         In the order in which they were sent.
     """
 
+    config: str
     base: Tree
     data: Path
     calls: Sequence[Call]
@@ -112,22 +115,32 @@ class Recording:
         """Return what may have been acknowledged when the power is cut at `moment`."""
         return [each.sent for each in self.answers if each.moment <= moment]
 
+    def cut(self, disk: Disk, moment: int, luck: Luck, folder: Path) -> Path:
+        """Lay out what a power cut may leave, in place of `folder`; return the configuration of a node."""
+        shutil.rmtree(folder, ignore_errors=True)
+        disk.after(moment, luck).lay_out(folder / "data")
+        config = folder / "config.toml"
+        config.write_text(self.config.replace(str(self.data), str(folder / "data")))
+        return config
+
     def story(self, moment: int, count: int = 15) -> str:
         """Return what was done last before `moment`, and when each call began and ended."""
-        done = [each for each in self.calls if each.began <= moment and not each.name.startswith("open")]
+        done = [
+            each for each in self.calls if each.began <= moment and not each.name.startswith(("open", "mmap"))
+        ]
         lines = [f"{each.began}-{each.ended} {each.short(str(self.data))}" for each in done[-count:]]
         return "\n".join(["done last:", *lines])
 
 
-def prepare(folder: Path, *, log: bool = True) -> Path:
+def prepare(folder: Path, **blobs: object) -> Path:
     """Make a node that is to deliver each instance and each study, and return its configuration.
 
     Parameters
     ----------
-    log
-        Whether it has a receive log.
+    blobs
+        What the configuration says of them.
     """
-    config = write_config(folder, blobs={"receive_log": log})
+    config = write_config(folder, blobs=blobs)
     with Node.open(load(config, environ={})) as node:
         put_forwarding_in_force(node.archive, {"pacs": free_port()}, {"late": free_port()})
     return config
@@ -147,7 +160,7 @@ def record(config: Path, start: Start, send: Callable[[Senders], None]) -> Recor
     output.unlink()
     answers = list(_answers(calls, process.port, senders.sent))
     assert len(answers) == len(senders.sent)
-    made = Recording(base, data, calls, answers, senders.sent)
+    made = Recording(config.read_text(), base, data, calls, answers, senders.sent)
     disk = made.disk()
     end, left = disk.after(made.moments[-1], Luck(share=1)), Tree.of(data)
     assert end.keys() == left.keys(), f"the record does not tell all: {end.keys() ^ left.keys()}"
@@ -178,10 +191,3 @@ def _commands(stream: bytearray) -> Iterator[Command]:
         del stream[:length]
         if pdu[0] == _P_DATA and pdu[11] == _WHOLE_COMMAND:
             yield Command.decode(pdu[12:])
-
-
-def cut(disk: Disk, moment: int, luck: Luck, folder: Path) -> Path:
-    """Lay out what a power cut may leave in place of `folder`, and return the configuration of a node."""
-    shutil.rmtree(folder, ignore_errors=True)
-    disk.after(moment, luck).lay_out(folder / "data")
-    return write_config(folder)

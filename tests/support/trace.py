@@ -37,7 +37,7 @@ class Trace:
         self._output = output
         arguments = ["-f", "-ttt", "-T", "-y", "-yy", "-s", "64", "-e", f"trace={calls}", "-e", "signal=none"]
         self._process = subprocess.Popen(
-            [str(program), *arguments, "-o", str(output), "-p", " ".join(map(str, _family(pid)))],
+            [str(program), *arguments, "-o", str(output), "-p", " ".join(map(str, family(pid)))],
             stderr=subprocess.PIPE,
         )
         deadline = time.monotonic() + 10
@@ -57,11 +57,12 @@ class Trace:
         return sorted(_parse(self._output.read_text(errors="replace")), key=lambda call: call.ended)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
+    """Return a process, its children, and theirs."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
-            found += _family(int(child))
+            found += family(int(child))
     return found
 
 
