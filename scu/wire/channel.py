@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from scu.wire.command import Command, CommandField
+from scu.wire.command import Command, CommandField, encoded_response
 from scu.wire.errors import LinkClosed, LinkTimeout, PeerAborted, ProtocolError, ReleaseRequested, WireError
 from scu.wire.link import A_ABORT, A_RELEASE_RP, A_RELEASE_RQ, P_DATA_TF, Buffer, Link
 
@@ -110,20 +110,34 @@ class Channel:
         A list holds what has been read from the network so far; its views are valid until the next one is
         asked for.
         """
+        link = self.link
         while self._pending is not None:
-            fragments: list[memoryview] = []
-            while True:
-                identifier, control, data = self._next_pdv()
-                if control & _COMMAND or identifier != self._pending.context_id:
-                    raise ProtocolError("another message began within a data set", reason=2)
-                if len(data):
-                    fragments.append(data)
-                if control & _LAST:
-                    self._pending = None
-                    break
-                if self._position >= len(self._pdu) and not self.link.has_pdu():
-                    break
-            yield fragments
+            if self._position >= len(self._pdu):
+                fragments, last = link.plain_fragments(self._pending.context_id)
+                if not fragments and not last:
+                    link.await_pdu()
+                    fragments, last = link.plain_fragments(self._pending.context_id)
+                if fragments or last:
+                    self._pending = None if last else self._pending
+                    yield fragments
+                    continue
+            yield self._odd_fragments(self._pending.context_id)
+
+    def _odd_fragments(self, context_id: int) -> list[memoryview]:
+        """Take what has been read of a data set whose fragments stand several to a PDU, or wrongly."""
+        fragments: list[memoryview] = []
+        while True:
+            identifier, control, data = self._next_pdv()
+            if control & _COMMAND or identifier != context_id:
+                raise ProtocolError("another message began within a data set", reason=2)
+            if len(data):
+                fragments.append(data)
+            if control & _LAST:
+                self._pending = None
+                break
+            if self._position >= len(self._pdu) and not self.link.has_pdu():
+                break
+        return fragments
 
     def read_dataset(self, limit: int) -> bytes:
         """Return the data set whole.
@@ -143,8 +157,9 @@ class Channel:
 
     def skip_dataset(self) -> None:
         """Read the data set to its end and drop it."""
-        for _ in self.dataset():
-            pass
+        if self._pending is not None:
+            for _ in self.dataset():
+                pass
 
     def _next_pdv(self) -> tuple[int, int, memoryview]:
         while self._position >= len(self._pdu):
@@ -175,6 +190,16 @@ class Channel:
     def send(self, context: Context, command: Command, dataset: Buffer | None = None) -> None:
         """Send one message, command and data set, in one write where it is small."""
         self.write(self.encode(context, command, dataset))
+
+    def reply(self, message: Message, status: int, comment: str = "") -> None:
+        """Send the response to `message` without a data set: `response_to`, by the shortest way."""
+        body = encoded_response(message.command, status, comment)
+        size = len(body)
+        if size <= self._fragment:
+            head = _PDU_PDV.pack(P_DATA_TF, size + 6, size + 2, message.context.context_id, _COMMAND | _LAST)
+            self.write([head + body])
+        else:
+            self.write(list(self._fragments(message.context, body, _COMMAND)))
 
     def encode(self, context: Context, command: Command, dataset: Buffer | None = None) -> list[Buffer]:
         """Return the PDUs of a message without sending them, so that several can share one write."""

@@ -94,19 +94,18 @@ class Command:
             It is cut off, holds another group, or lacks its Command Field.
         """
         elements: dict[int, bytes] = {}
-        view = memoryview(data)
-        position, end = 0, len(view)
+        raw = bytes(data)
+        position, end = 0, len(raw)
         while position < end:
             if position + 8 > end:
                 raise ProtocolError("command set: cut off within an element header", reason=6)
-            group, element, length = _ELEMENT.unpack_from(view, position)
-            position += 8
-            if group != 0 or position + length > end:
+            group, element, length = _ELEMENT.unpack_from(raw, position)
+            begin, position = position + 8, position + 8 + length
+            if group != 0 or position > end:
                 raise ProtocolError(
                     f"command set: element ({group:04X},{element:04X}) of {length} bytes does not fit", 6
                 )
-            elements[element] = bytes(view[position : position + length])
-            position += length
+            elements[element] = raw[begin:position]
         if len(elements.get(COMMAND_FIELD, b"")) != 2:
             raise ProtocolError("command set: no Command Field (0000,0100)", reason=6)
         return cls(elements)
@@ -149,7 +148,7 @@ class Command:
     def number(self, element: int, default: int = 0) -> int:
         """Return an unsigned short, or `default` where there is none."""
         raw = self.elements.get(element, b"")
-        return int.from_bytes(raw, "little") if len(raw) == 2 else default
+        return raw[0] | raw[1] << 8 if len(raw) == 2 else default
 
     def string(self, element: int) -> str:
         """Return a text value without its padding; bytes outside ASCII come as ``?``."""
@@ -222,3 +221,28 @@ def response_to(request: Command, status: int, comment: str = "") -> Command:
     if comment:
         response.text(ERROR_COMMENT, comment)
     return response
+
+
+def encoded_response(request: Command, status: int, comment: str = "") -> bytes:
+    """Return `response_to(request, status, comment).encode()`; that to a C-STORE-RQ without building it."""
+    elements = request.elements
+    if comment or elements.get(COMMAND_FIELD) != _STORE_RQ or not _NOT_OF_STORE.isdisjoint(elements):
+        return response_to(request, status, comment).encode()
+    sop_class, instance = elements.get(AFFECTED_SOP_CLASS_UID), elements.get(AFFECTED_SOP_INSTANCE_UID)
+    body = _STORE_RESPONSE.pack(*_RESPONSE_FIELD, request.message_id, *_RESPONSE_DATA_SET, status)
+    if sop_class is not None:
+        body = _ELEMENT.pack(0, AFFECTED_SOP_CLASS_UID, len(sop_class)) + sop_class + body
+    if instance is not None:
+        body += _ELEMENT.pack(0, AFFECTED_SOP_INSTANCE_UID, len(instance)) + instance
+    return _GROUP_LENGTH.pack(0, 0, 4, len(body)) + body
+
+
+_STORE_RQ = struct.pack("<H", CommandField.C_STORE_RQ)
+_NOT_OF_STORE = frozenset(
+    (REQUESTED_SOP_CLASS_UID, REQUESTED_SOP_INSTANCE_UID, EVENT_TYPE_ID, ACTION_TYPE_ID)
+)
+_GROUP_LENGTH = struct.Struct("<HHLL")
+# Four elements of an unsigned short: Command Field, Message ID Being Responded To, Data Set Type, Status
+_STORE_RESPONSE = struct.Struct("<HHLHHHLHHHLHHHLH")
+_RESPONSE_FIELD = (0, COMMAND_FIELD, 2, int(CommandField.C_STORE_RSP), 0, RESPONDED_TO, 2)
+_RESPONSE_DATA_SET = (0, DATA_SET_TYPE, 2, NO_DATA_SET, 0, STATUS, 2)

@@ -19,6 +19,8 @@ ASSOCIATE_MAX = 256 * 1024
 """Bytes of the longest A-ASSOCIATE PDU taken: 128 contexts of 30 transfer syntaxes need half of it."""
 
 _HEADER = struct.Struct(">BxL")  # type, reserved, length (PS3.8 9.3.1)
+_PLAIN = struct.Struct(">BxLLBB")  # the same, and the header of the first PDV (PS3.8 9.3.5.1, annex E.2)
+_LAST = 0x02  # message control header: the last fragment
 _IOV_MAX = 512
 _READ_AHEAD = 256 * 1024
 _TLS_WRITE = 256 * 1024
@@ -104,6 +106,18 @@ class Link:
         ------
         LinkClosed, LinkTimeout, ProtocolError
         """
+        kind, length = self.await_pdu()
+        begin = self._start + 6
+        self._start = begin + length
+        return kind, self._view[begin : begin + length]
+
+    def await_pdu(self) -> tuple[int, int]:
+        """Read until a whole PDU stands at the front; return its type and the length of its variable field.
+
+        Raises
+        ------
+        LinkClosed, LinkTimeout, ProtocolError
+        """
         self._deadline = None
         if self._end - self._start < 6:
             self._fill(6)
@@ -111,9 +125,35 @@ class Link:
         self._check(kind, length)
         if self._end - self._start < 6 + length:
             self._fill(6 + length)
-        begin = self._start + 6
-        self._start = begin + length
-        return kind, self._view[begin : begin + length]
+        return kind, length
+
+    def plain_fragments(self, context_id: int) -> tuple[list[memoryview], bool]:
+        """Take the P-DATA-TFs of a data set at the front of what has been read that need no second look.
+
+        Those are whole and hold one PDV each, of the given context: almost all that ever come. They are
+        walked here without a call for each; whatever else there is stays for `next_pdu`.
+
+        Returns
+        -------
+        their data, valid as that of `next_pdu` is, and whether the last of the data set is among them
+        """
+        found: list[memoryview] = []
+        view, start, end, ceiling, control = self._view, self._start, self._end, self.max_pdu, 0
+        while end - start >= 12 and not control:
+            kind, length, item, identifier, control = _PLAIN.unpack_from(view, start)
+            after = start + 6 + length
+            if (kind, identifier, item + 4) != (P_DATA_TF, context_id, length) or item < 2:
+                return self._taken(found, start), False
+            if after > end or length > ceiling or control not in (0, _LAST):
+                return self._taken(found, start), False
+            if item > 2:
+                found.append(view[start + 12 : after])
+            start = after
+        return self._taken(found, start), control == _LAST
+
+    def _taken(self, found: list[memoryview], start: int) -> list[memoryview]:
+        self._start = start
+        return found
 
     def _check(self, kind: int, length: int) -> None:
         if not A_ASSOCIATE_RQ <= kind <= A_ABORT:

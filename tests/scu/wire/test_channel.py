@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scu.wire.channel import COMMAND_MAX, Channel, Context
-from scu.wire.command import MESSAGE_ID, RESPONDED_TO, STATUS, Command, CommandField
+from scu.wire.command import MESSAGE_ID, RESPONDED_TO, STATUS, Command, CommandField, response_to
 from scu.wire.errors import (
     LinkClosed,
     LinkTimeout,
@@ -209,6 +209,50 @@ def test_command_and_data_set_may_share_a_pdu() -> None:
     ):
         channel.receive()
         assert channel.read_dataset(4) == b"abcd"
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.binary(max_size=3000), min_size=1, max_size=4),
+        min_size=1,
+        max_size=12,
+    ),
+    st.lists(st.integers(1, 9000), min_size=1, max_size=6),
+)
+def test_fragments_come_whole_one_to_a_pdu_or_several(pdus: list[list[bytes]], cuts: list[int]) -> None:
+    last = (len(pdus) - 1, len(pdus[-1]) - 1)
+    stream = p_data(pdv(WITH_DATA, 3)) + b"".join(
+        p_data(*[pdv(data, 2 if (row, column) == last else 0) for column, data in enumerate(fragments)])
+        for row, fragments in enumerate(pdus)
+    )
+    with fed(b"", end=False) as (channel, other):
+        writer = threading.Thread(target=_in_pieces, args=(other, stream + response(9), cuts))
+        writer.start()
+        channel.receive()
+        assert channel.read_dataset(1 << 20) == b"".join(b"".join(fragments) for fragments in pdus)
+        assert channel.receive().command.responded_to == 9
+        writer.join()
+
+
+def _in_pieces(sock: socket.socket, data: bytes, cuts: list[int]) -> None:
+    begin, number = 0, 0
+    while begin < len(data):
+        sock.sendall(data[begin : begin + cuts[number % len(cuts)]])
+        begin, number = begin + cuts[number % len(cuts)], number + 1
+
+
+@pytest.mark.parametrize("comment", ["", "no room"])
+def test_a_reply_is_the_response_to_its_message(comment: str) -> None:
+    asked = request(9).uid(0x0002, "1.2.840.10008.5.1.4.1.1.2").uid(0x1000, "1.2.3." + "4" * 58)
+    for peer_max_pdu in (70, 16384):
+        with pair(peer_max_pdu) as (sender, receiver):
+            sender.send(CT, asked)
+            message = receiver.receive()
+            receiver.reply(message, 0xA700, comment)
+            expected = response_to(message.command, 0xA700, comment).elements
+            answer = sender.answer(CommandField.C_STORE_RSP, 9).command
+            assert {key: value for key, value in answer.elements.items() if key} == expected
 
 
 def test_a_data_set_over_the_limit_is_refused() -> None:

@@ -23,6 +23,7 @@ from scu.wire.command import (
     STATUS,
     Command,
     CommandField,
+    encoded_response,
     response_to,
 )
 from scu.wire.errors import ProtocolError, WireError
@@ -163,3 +164,20 @@ def test_a_response_repeats_the_type_of_event_or_action() -> None:
     assert (event.field, event.event_type_id) == (CommandField.N_EVENT_REPORT_RSP, 2)
     action = response_to(Command.of(CommandField.N_ACTION_RQ).us(ACTION_TYPE_ID, 1), 0)
     assert (action.field, action.action_type_id, action.event_type_id) == (CommandField.N_ACTION_RSP, 1, 0)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    field=st.sampled_from([CommandField.C_STORE_RQ, CommandField.C_ECHO_RQ, CommandField.N_ACTION_RQ]),
+    elements=st.dictionaries(
+        st.sampled_from([0x0002, 0x0003, 0x0110, 0x0700, 0x1000, 0x1001, 0x1002, 0x1008, 0x1030]),
+        st.binary(max_size=70),
+    ),
+    status=st.integers(0, 0xFFFF),
+    comment=st.sampled_from(["", "no room"]),
+)
+def test_the_short_way_to_a_response_leads_to_the_same_bytes(
+    field: CommandField, elements: dict[int, bytes], status: int, comment: str
+) -> None:
+    request = Command({**Command.of(field).elements, **elements})
+    assert encoded_response(request, status, comment) == response_to(request, status, comment).encode()
