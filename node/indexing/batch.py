@@ -20,7 +20,7 @@ from storage.archive import Archive
 from storage.blobs.protocol import BlobStore
 from storage.commit import Follower
 from storage.engine import Busy
-from storage.errors import Damaged, OutOfSpace, Unavailable
+from storage.errors import Damaged, OutOfSpace, StorageError, Unavailable
 from storage.records.arrival import Arrival, Recorded, Verdict
 from storage.transaction import Transaction
 
@@ -30,10 +30,16 @@ Positions = Mapping[str, int]
 BOOKMARK = "log "
 """With which the name of the bookmark begins that holds the position of a log."""
 
+_TURN = "index"
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 2.0  # seconds
 _TOLD_AFTER = 1.0
 
 _T = TypeVar("_T")
+
+
+class TakenBack(StorageError):
+    """The database came back without commits that it had said were done: what it has must be asked anew."""
 
 
 class Stopped(Exception):
@@ -60,6 +66,7 @@ class Batches:
     def __init__(
         self,
         archive: Archive,
+        durable: Archive,
         blobs: BlobStore,
         follower: Follower,
         recorder: Recorder,
@@ -68,12 +75,32 @@ class Batches:
         stop: threading.Event,
     ) -> None:
         self._archive = archive
+        self._durable = durable
         self._blobs = blobs
         self._follower = follower
         self._recorder = recorder
         self._quarantine = quarantine
         self._stop = stop
         self._moving = moving
+        self._turn: int | None = None  # of the latest transaction; None: not known
+
+    def forget(self) -> None:
+        """Take the index as it stands, whatever was saved before."""
+        self._turn = None
+
+    def _commit(self, tx: Transaction) -> None:
+        """Commit what follows the latest commit of ours, and is not there without it. Raises TakenBack."""
+        found: int = tx.bookmarks.get(_TURN).get("turn", 0)
+        if self._turn not in (None, found):
+            raise TakenBack("database: it has lost what it had not written")
+        tx.bookmarks.put(_TURN, {"turn": found + 1}, clock.now())
+        tx.commit()
+        self._turn = found + 1
+
+    def _harden(self) -> None:
+        """Make durable what was committed: the log is going to lose what it could be made of again."""
+        with self._durable.begin() as tx:
+            self._commit(tx)
 
     def write(self, arrivals: Sequence[Arrival], positions: Positions) -> None:
         """Bring `arrivals` into the index, and save that the logs are in it up to `positions`.
@@ -88,7 +115,9 @@ class Batches:
         if left:
             for arrival, recorded in left:
                 self._persist(partial(self._recorder.clear, arrival, recorded))
-            self.save(positions)
+            self.save(positions)  # only now: what was not cleared away comes again
+        if self._moving.moves:
+            self._persist(self._harden)
         self._moving.forget(arrivals)
 
     def save(self, positions: Positions) -> None:
@@ -104,7 +133,7 @@ class Batches:
             return ()
         try:
             return self._persist(lambda: self._attempt(arrivals, positions))
-        except Stopped:
+        except (Stopped, TakenBack):
             raise
         except Exception as error:
             if len(arrivals) == 1:
@@ -129,7 +158,7 @@ class Batches:
                     left = [(a, r) for a, r in pairs if r.verdict is Verdict.DUPLICATE]
                     if not left:
                         _mark(tx, positions)
-                    tx.commit()
+                    self._commit(tx)
                     return left
             arrivals, same = self._judged(arrivals, recorded)
             for each in same:
@@ -156,7 +185,7 @@ class Batches:
         if positions:
             with self._archive.begin() as tx:
                 _mark(tx, positions)
-                tx.commit()
+                self._commit(tx)
 
     def _persist(self, act: Callable[[], _T]) -> _T:
         """Do it until the database lets us."""
@@ -184,7 +213,7 @@ class Batches:
 
         try:
             self._persist(keep)
-        except Stopped:
+        except (Stopped, TakenBack):
             raise
         except Exception as trouble:  # the blob stays in the log; `db verify` finds it
             report("quarantine.failed", trouble, arrival.sop_instance_uid)

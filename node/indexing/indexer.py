@@ -106,6 +106,7 @@ class Indexer:
         commits = lazy.commits(blobs)
         self._batches = Batches(
             lazy,
+            archive,
             blobs,
             Decider(Book(lazy), blobs, config.rules),
             Recorder(archive, blobs, commits),
@@ -132,6 +133,7 @@ class Indexer:
                     _log.error("index.database_away", error=str(error))
                 away = True
                 self._source.close()  # what was read and not saved is read again
+                self._batches.forget()
                 self._stop.wait(_AWAY)
         self.close()
 

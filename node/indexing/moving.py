@@ -35,6 +35,11 @@ class Moving:
         self._blobs = blobs
         self._pool = ThreadPoolExecutor(_AT_ONCE, "moving") if log is not blobs else None
 
+    @property
+    def moves(self) -> bool:
+        """Whether blobs do not stay in the log."""
+        return self._pool is not None
+
     def move(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
         """Copy the blob of each; return the arrivals with the keys that they have there.
 
