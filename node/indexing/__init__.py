@@ -1,6 +1,5 @@
 """Writes the index behind the receive log, where what is acknowledged stands first, with a note of it.
 
-- `notes.py`: an arrival as the note of its blob, and back.
 - `source.py`: the logs that have notes, and how far each of them is in the index.
 - `batch.py`: a number of arrivals in one transaction, with all that follows from them.
 - `indexer.py`: the loop; one process of a node is at it at a time.

@@ -7,7 +7,7 @@ import structlog
 
 from node.core import clock
 from node.indexing.batch import BOOKMARK, Positions
-from node.indexing.notes import Unreadable, decode
+from node.intake.notes import Unreadable, decode
 from storage.archive import Archive
 from storage.blobs.log.pages import Page
 from storage.blobs.log.store import ReceiveLog

@@ -16,11 +16,11 @@ import structlog
 
 from node.core.clock import now
 from node.core.trouble import report
-from node.indexing.notes import encode
 from node.intake.buffers import CAPACITY, Buffers
 from node.intake.header import Header
 from node.intake.identity import Identity, identify
 from node.intake.judgement import judge
+from node.intake.notes import encode
 from node.intake.outcome import REASON_MAX, Claim, Outcome, Refusal
 from node.intake.part10 import META_MAX, encode_meta
 from node.intake.reader import Reader
