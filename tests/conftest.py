@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.support.ingest",
     "tests.support.objects",
     "tests.support.node",
+    "tests.support.noted",
     "tests.support.delivering",
     "tests.support.opened",
     "tests.support.ruled",

@@ -65,6 +65,7 @@ def index_rest(config: Config, archive: Archive, blobs: BlobStore) -> None:
             _log.error("index.recovery_waits", seconds=_PATIENCE)
         finally:
             patience.cancel()
+            patience.join()
             indexer.close()
             lazy.close()
             if log is not blobs:
