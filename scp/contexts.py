@@ -1,6 +1,6 @@
 """What this node accepts: SOP classes, transfer syntaxes and roles (PS3.8 9.3.3, PS3.7 D.3.3.4)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
@@ -21,7 +21,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from scu.commitment import COMMITMENT
 from scu.contexts import UNCOMPRESSED
 from scu.transcode import DEFLATED, EXPLICIT, IMPLICIT
-from scu.wire.negotiate import Proposal, Request
+from scu.wire.channel import Context
+from scu.wire.negotiate import Proposal, Request, narrowed
 
 VERIFICATION = str(Verification)
 PATIENT_ROOT = frozenset(
@@ -42,7 +43,11 @@ _SERVICES = {
     str(StudyRootQueryRetrieveInformationModelGet): "C-GET",
     COMMITMENT: "N-EVENT-REPORT",
 }
+_IN_ORDER = ("C-STORE", "C-ECHO", "N-EVENT-REPORT")
 _OF_SCP = ("C-STORE", "N-EVENT-REPORT")  # what an SCP that calls can have for us
+
+WINDOW_MAX = 16
+"""Operations that a peer is granted before the first is answered, and that it is asked to perform."""
 
 STORAGE_CLASSES = frozenset(
     [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
@@ -141,6 +146,19 @@ def grant_roles(request: Request, supported: Mapping[str, frozenset[str]]) -> di
                 scp and service_of(sop_class) in _OF_SCP,
             )
     return granted
+
+
+def grant_window(request: Request, accepted: Iterable[Context]) -> tuple[int, int] | None:
+    """Answer a proposed operations window; None where none was proposed (PS3.7 D.3.3.3).
+
+    Several operations that the peer invokes are read and answered in order. A query or retrieval looks for
+    its cancellation in what comes next, and so has an association to itself: there the peer is granted one.
+    """
+    if request.window is None:
+        return None
+    invoked, performed = request.window
+    in_order = all(service_of(context.abstract_syntax) in _IN_ORDER for context in accepted)
+    return narrowed(invoked, WINDOW_MAX if in_order else 1), narrowed(performed, WINDOW_MAX)
 
 
 def arrange(request: Request) -> list[Proposal]:

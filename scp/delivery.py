@@ -1,23 +1,29 @@
-"""Instances to a receiver over an association that stands, one C-STORE after the other.
+"""Instances to a receiver over an association that stands, as many at once as it takes.
 
-The receiver never waits for us: while it works on one instance, the next is made ready to its last PDU, and
-leaves at once when the answer is there.
+The receiver never waits for us: while it works on one instance, the next are made ready to their last PDU,
+and one leaves at once when an answer is there. More than one is on its way only where the receiver has agreed
+to that (PS3.7 D.3.3.3).
 """
 
 import time
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 
+from node.delivery.ahead import Ahead
 from node.delivery.loading import Loaded, Loader, Unfit, in_words
 from scp.suboperations import Suboperations
-from scu.store import wait_for_result
+from scu.store import wait_for_any
 from scu.transcode import CannotTranscode
 from scu.wire.channel import Channel
 from scu.wire.errors import WireError
 from scu.wire.link import Buffer
 from storage.errors import StorageError
 from storage.records.objects import StoredInstance
+
+TELL_SECONDS = 0.05
+"""Between two pending responses; they are optional, and the last response counts all (PS3.4 C.4.2.3)."""
 
 HEARTBEAT_SECONDS = 4.0
 """Between two pending responses while one large instance is on its way."""
@@ -42,7 +48,7 @@ class Delivery:
     Attributes
     ----------
     left
-        Instances that have not been decided upon, in order; each is taken away as it is.
+        Instances that have not been sent, in order; each is taken away as it is.
     to_asker
         The receiver is the peer that asked: responses to it must not stand within an instance.
     answered
@@ -55,8 +61,9 @@ class Delivery:
     left: deque[StoredInstance]
     to_asker: bool = False
     answered: bool = False
-    _ahead: Loaded | Unfit | None = None
+    _under_way: dict[int, str] = field(default_factory=dict)  # Message ID to SOP Instance UID
     _untold: bool = False
+    _told_at: float = -inf
 
     def run(self) -> bool:
         """Send until nothing is left, or the peer cancels; return whether it did.
@@ -64,53 +71,65 @@ class Delivery:
         Raises
         ------
         Lost
-            The association to the receiver broke. The instance on its way has been counted as failed.
+            The association to the receiver broke. Instances on their way have been counted as failed.
         WireError
             The association of the peer that asked broke.
         """
         try:
-            while self.left:
-                if self.counted.cancelled():
-                    return True
-                loaded = self._ahead or self._load(self.left[0])
-                self._ahead = None
-                self._deliver(self.left.popleft().sop_instance_uid, loaded)
-                self._untold = True
-            self._tell()
+            with Ahead(self.loader, self.left) as ahead:
+                while self.left:
+                    if self.counted.cancelled():
+                        self._collect(0)
+                        return True
+                    loaded = ahead.take()
+                    self._deliver(self.left.popleft().sop_instance_uid, loaded)
+                    ahead.prepare()
+                    self._collect(self.channel.window - 1)
+                self._collect(0)
         except _AskerLost as error:
             raise error.cause from None
         return False
 
     def _deliver(self, uid: str, loaded: Loaded | Unfit) -> None:
+        self._untold = self._untold or isinstance(loaded, Unfit)
         if isinstance(loaded, Unfit):
-            self._tell()
             self.counted.fail(uid, str(loaded))
             return
+        self._under_way[loaded.message_id] = uid
         try:
             self._transmit(loaded)
-            self._ahead = self._load(self.left[0]) if self.left else None
-            result = wait_for_result(self.channel, loaded.message_id)
         except WireError as error:
-            self.counted.fail(uid, f"the association broke: {error}")
-            raise Lost from error
+            raise self._lost(error) from error
         except (StorageError, CannotTranscode, ValueError) as error:
+            del self._under_way[loaded.message_id]
             self.counted.fail(uid, in_words(error))
+            self._untold = True
             if self.channel.torn:  # the receiver has half of it, and can only be told by an abort
-                raise Lost from error
-        else:
-            self.answered = True
-            self.counted.note(uid, result)
+                raise self._lost(error) from error
 
-    def _load(self, instance: StoredInstance) -> Loaded | Unfit:
-        try:
-            return self.loader.load(instance)
-        except Unfit as problem:
-            return problem
+    def _collect(self, at_most: int) -> None:
+        """Wait for answers until at most so many instances are under way."""
+        while len(self._under_way) > at_most:
+            try:
+                message_id, result = wait_for_any(self.channel, self._under_way)
+            except WireError as error:
+                raise self._lost(error) from error
+            self.answered = True
+            self.counted.note(self._under_way.pop(message_id), result)
+            self._untold = True
+
+    def _lost(self, error: Exception) -> Lost:
+        """Count what was on its way as failed; return what to raise."""
+        for uid in self._under_way.values():
+            self.counted.fail(uid, f"the association broke: {error}")
+        self._under_way.clear()
+        return Lost()
 
     def _transmit(self, loaded: Loaded) -> None:
         told: list[Buffer] = []
-        if self.to_asker and self._untold:
-            told, self._untold = self.counted.encode_pending(), False
+        if self.to_asker and self._is_due():
+            told = self.counted.encode_pending()
+            self._note_told()
         if loaded.pdus is not None:
             self.channel.link.send(told + loaded.pdus)
         else:
@@ -134,11 +153,17 @@ class Delivery:
                 told = time.monotonic()
 
     def _tell(self) -> None:
-        """Tell the peer that asked how far it is, unless it knows."""
-        if not self._untold:
+        """Tell the peer that asked how far it is, unless it knows or was told a moment ago."""
+        if not self._is_due():
             return
-        self._untold = False
+        self._note_told()
         try:
             self.counted.pending()
         except WireError as error:
             raise _AskerLost(error) from error
+
+    def _is_due(self) -> bool:
+        return self._untold and time.monotonic() - self._told_at >= TELL_SECONDS
+
+    def _note_told(self) -> None:
+        self._untold, self._told_at = False, time.monotonic()

@@ -19,6 +19,9 @@ from scu.wire.command import MOVE_DESTINATION, PRIORITY
 from storage.records.network import Peer
 from storage.records.objects import StoredInstance
 
+WINDOW = 8
+"""C-STORE sub-operations that are under way at once, where the destination agrees (PS3.7 D.3.3.3)."""
+
 _WORDS: tuple[tuple[type[ScuError], str], ...] = (
     (CannotConnect, "the destination cannot be reached"),
     (Rejected, "the destination rejected the association"),
@@ -84,7 +87,7 @@ class _Carrier:
         """Send what one association can carry; another follows one that broke, if that had come anywhere."""
         while left:
             try:
-                self._association = associate(self._peer, self._session.config, proposals)
+                self._association = associate(self._peer, self._session.config, proposals, window=WINDOW)
             except ScuError as error:
                 self._session.log.warning("move.no_association", error=str(error))
                 self._give_up(left, _words(error))

@@ -7,7 +7,7 @@ import structlog
 
 from node.root import Node
 from scp.admission import CALLING_AE_UNKNOWN, Rejection, check_called, rights_of
-from scp.contexts import ForStrangers, arrange, grant_roles, service_of
+from scp.contexts import ForStrangers, arrange, grant_roles, grant_window, service_of
 from scp.lobby import Guest
 from scp.session import Session
 from scu.wire.channel import Channel
@@ -68,12 +68,13 @@ def _answer(link: Link, request: Request, address: str, reception: Reception) ->
     supported = reception.supported if peer else ForStrangers(reception.supported)
     contexts, refused = choose(arrange(request), supported)
     roles = grant_roles(request, supported)
-    answer = Answer(contexts, refused, max_pdu=config.max_pdu, roles=roles)
+    window = grant_window(request, contexts.values())
+    answer = Answer(contexts, refused, max_pdu=config.max_pdu, roles=roles, window=window)
     link.send([encode_accept(request, answer)])
     log = _log.bind(calling_ae=request.calling_ae, called_ae=request.called_ae, address=address)
     log.info("association.accepted", contexts=len(contexts), refused=len(refused))
     return Session(
-        channel=Channel(link, contexts, request.max_pdu),
+        channel=Channel(link, contexts, request.max_pdu, window[1] if window else 1),
         request=request,
         roles=roles,
         node=node,

@@ -13,7 +13,14 @@ from scu.errors import NotAccepted
 from scu.wire.channel import Channel, Context
 from scu.wire.errors import LinkClosed, PeerAborted, ProtocolError, WireError
 from scu.wire.link import A_ABORT, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, Link
-from scu.wire.negotiate import Answer, AssociationRejected, Request, decode_answer, encode_request
+from scu.wire.negotiate import (
+    Answer,
+    AssociationRejected,
+    Request,
+    decode_answer,
+    encode_request,
+    narrowed,
+)
 
 PDU_TIMEOUT = 30.0
 """Seconds for a PDU that has begun to be there whole, and for what is written to be taken."""
@@ -51,6 +58,7 @@ class Association:
         response_timeout: float = 60.0,
         max_pdu: int = 131072,
         roles: Mapping[str, tuple[bool, bool]] | None = None,
+        window: int = 1,
         sock: socket.socket | None = None,
     ) -> Self:
         """Connect and negotiate.
@@ -65,6 +73,9 @@ class Association:
             Bytes of the longest P-DATA-TF variable field to be received.
         roles
             SOP class to the (SCU, SCP) roles of ours, where they are not SCU alone (PS3.7 D.3.3.4).
+        window
+            Operations to have under way at once, where the other node answers that it takes several
+            (PS3.7 D.3.3.3); 1 does not ask.
         sock
             A connection that is there already (see `scu.connect`), owned from now on; None to make one.
 
@@ -74,28 +85,24 @@ class Association:
         NotAccepted
             Not one context was accepted.
         """
-        numbered = contexts.number(proposals)
-        request = Request(calling_ae, address.ae_title, numbered, max_pdu=max_pdu, roles=roles or {})
+        request = Request(
+            calling_ae,
+            address.ae_title,
+            contexts.number(proposals),
+            max_pdu=max_pdu,
+            roles=roles or {},
+            window=(window, 1) if window > 1 else None,
+        )
         link = Link(
             connect(address, connect_timeout) if sock is None else sock,
             max_pdu=max_pdu,
             idle_timeout=response_timeout,
             pdu_timeout=min(PDU_TIMEOUT, response_timeout),
         )
-        try:
-            with contextlib.suppress(LinkClosed):  # then what comes to be read says why
-                link.send([encode_request(request)])
-            answer = _answer(link, request)
-        except AssociationRejected as rejected:
-            link.close()
-            raise rejections.explain(rejected, address, calling_ae) from rejected
-        except WireError as error:
-            _end(link, error)
-            raise faults.explain(error, address, "the request for an association") from error
-        except BaseException:
-            link.close()
-            raise
-        association = cls(address, Channel(link, answer.contexts, answer.max_pdu), request, answer)
+        answer = _negotiate(link, request, address)
+        granted = narrowed(answer.window[0], window) if answer.window else 1
+        channel = Channel(link, answer.contexts, answer.max_pdu, granted)
+        association = cls(address, channel, request, answer)
         if not answer.contexts:
             association.release()
             raise association.not_accepted()
@@ -177,6 +184,23 @@ class Association:
             self.release()
         else:
             self.abort()
+
+
+def _negotiate(link: Link, request: Request, address: Address) -> Answer:
+    """Ask for the association; the link is closed where it does not come about."""
+    try:
+        with contextlib.suppress(LinkClosed):  # then what comes to be read says why
+            link.send([encode_request(request)])
+        return _answer(link, request)
+    except AssociationRejected as rejected:
+        link.close()
+        raise rejections.explain(rejected, address, request.calling_ae) from rejected
+    except WireError as error:
+        _end(link, error)
+        raise faults.explain(error, address, "the request for an association") from error
+    except BaseException:
+        link.close()
+        raise
 
 
 def _answer(link: Link, request: Request) -> Answer:

@@ -1,6 +1,6 @@
 """C-STORE towards another node: one instance, streamed from where it is kept (PS3.4 B, PS3.7 9.1.1)."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from scu.statuses import Category, Meaning, meaning
@@ -118,5 +118,10 @@ def request_for(
 
 def wait_for_result(channel: Channel, message_id: int) -> StoreResult:
     """Wait for the answer to the C-STORE-RQ of that number, however it was sent."""
-    answer = channel.answer(CommandField.C_STORE_RSP, message_id).command
-    return StoreResult(answer.status, answer.string(ERROR_COMMENT))
+    return wait_for_any(channel, (message_id,))[1]
+
+
+def wait_for_any(channel: Channel, message_ids: Collection[int]) -> tuple[int, StoreResult]:
+    """Wait for the answer to one of several C-STORE-RQs that are under way; return which, and it."""
+    answer = channel.answer_to_any(CommandField.C_STORE_RSP, message_ids).command
+    return answer.responded_to, StoreResult(answer.status, answer.string(ERROR_COMMENT))

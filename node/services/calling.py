@@ -20,12 +20,13 @@ def associate(
     config: DicomSection,
     proposals: Sequence[tuple[str, Sequence[str]]],
     roles: Mapping[str, tuple[bool, bool]] | None = None,
+    window: int = 1,
 ) -> Association:
     """Open an association with `peer`; use it in a with statement.
 
     Parameters
     ----------
-    proposals, roles
+    proposals, roles, window
         As of `scu.association.Association.open`.
 
     Raises
@@ -41,6 +42,7 @@ def associate(
         response_timeout=config.response_timeout,
         max_pdu=config.max_pdu,
         roles=roles,
+        window=window,
     )
 
 

@@ -2,7 +2,7 @@
 
 import struct
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scu.wire.command import Command, CommandField, encoded_response
@@ -47,6 +47,8 @@ class Channel:
         Accepted presentation contexts by ID.
     peer_max_pdu
         Bytes that the peer takes in a P-DATA-TF variable field; 0 is without limit (PS3.8 D.1.1).
+    window
+        Operations of ours that may be under way at once (PS3.7 D.3.3.3).
 
     Attributes
     ----------
@@ -54,8 +56,11 @@ class Channel:
         Whether a message of ours was begun and not finished: nothing else can be sent, only A-ABORT.
     """
 
-    def __init__(self, link: Link, contexts: Mapping[int, Context], peer_max_pdu: int) -> None:
+    def __init__(
+        self, link: Link, contexts: Mapping[int, Context], peer_max_pdu: int, window: int = 1
+    ) -> None:
         self.link = link
+        self.window = window
         self.contexts = dict(contexts)
         limit = min(peer_max_pdu or _OWN_MAX, _OWN_MAX)
         self._fragment = max(limit - 6, 64) & ~1  # bytes of data in a PDV; even, as PS3.8 annex F expects
@@ -63,6 +68,7 @@ class Channel:
         self._position = 0
         self._pending: Context | None = None  # whose data set has not been read to its end
         self._cancelled: set[int] = set()  # Message IDs of which the peer wants no more
+        self._early: list[Message] = []  # responses that came while something else was looked for
         self.torn = False
 
     def receive(self) -> Message:
@@ -211,13 +217,16 @@ class Channel:
         return pdus
 
     def _fragments(self, context: Context, data: Buffer, control: int, last: bool = True) -> Iterator[Buffer]:
-        view, size, step = memoryview(data), len(data), self._fragment
-        for begin in range(0, size or 1, step):
-            end = min(begin + step, size)
-            mark = control | (_LAST if last and end >= size else 0)
-            length = end - begin
-            yield _PDU_PDV.pack(P_DATA_TF, length + 6, length + 2, context.context_id, mark)
-            yield view[begin:end]
+        view, size, step, identifier = memoryview(data), len(data), self._fragment, context.context_id
+        head = _PDU_PDV.pack(P_DATA_TF, step + 6, step + 2, identifier, control)
+        begin = 0
+        while begin + step < size:
+            yield head
+            yield view[begin : begin + step]
+            begin += step
+        length, mark = size - begin, control | (_LAST if last else 0)
+        yield _PDU_PDV.pack(P_DATA_TF, length + 6, length + 2, identifier, mark)
+        yield view[begin:]
 
     def send_streamed(self, context: Context, command: Command, chunks: Iterable[Buffer], size: int) -> None:
         """Send a message whose data set of `size` bytes comes in pieces, holding at most about 1 MiB of it.
@@ -246,7 +255,11 @@ class Channel:
         self.torn = False
 
     def answer(self, field: CommandField, message_id: int) -> Message:
-        """Wait for the response `field` to our message `message_id`.
+        """Wait for the response `field` to our message `message_id`; see `answer_to_any`."""
+        return self.answer_to_any(field, (message_id,))
+
+    def answer_to_any(self, field: CommandField, message_ids: Collection[int]) -> Message:
+        """Wait for the response `field` to one of our messages, in whatever order they are answered.
 
         C-CANCEL-RQs that come meanwhile are kept for `cancelled`.
 
@@ -256,14 +269,15 @@ class Channel:
             Something else came.
         """
         while True:
-            message = self._receive()
+            message = self._early.pop(0) if self._early else self._receive()
             command = message.command
             if command.field == CommandField.C_CANCEL_RQ:
                 self._cancelled.add(command.responded_to)
                 continue
-            if command.field != field or command.responded_to != message_id:
+            if command.field != field or command.responded_to not in message_ids:
+                due = " or ".join(map(str, message_ids))
                 raise ProtocolError(
-                    f"response 0x{field:04X} to message {message_id} was due, "
+                    f"response 0x{field:04X} to message {due} was due, "
                     f"0x{command.field:04X} to {command.responded_to} came",
                     reason=2,
                 )
@@ -283,15 +297,18 @@ class Channel:
         Raises
         ------
         ProtocolError
-            Another message came: only one operation at a time was negotiated (PS3.7 D.3.3.3).
+            Another operation began: the peer was granted one at a time (PS3.7 D.3.3.3).
         """
         while message_id not in self._cancelled:
             if not (self._position < len(self._pdu) or self.link.readable()):
                 return False
-            command = self._receive().command
-            if command.field != CommandField.C_CANCEL_RQ:
+            message = self._receive()
+            if message.command.field == CommandField.C_CANCEL_RQ:
+                self._cancelled.add(message.command.responded_to)
+            elif message.command.field & 0x8000 and len(self._early) + 1 < self.window:
+                self._early.append(message)  # to one of several operations of ours
+            else:
                 raise ProtocolError("a second operation began before the first had ended", reason=2)
-            self._cancelled.add(command.responded_to)
         return True
 
     def write(self, buffers: Sequence[Buffer]) -> None:

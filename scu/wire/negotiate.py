@@ -46,6 +46,9 @@ class Request:
         SOP class to the (SCU, SCP) roles that the requestor proposes for itself (PS3.7 D.3.3.4).
     extended
         SOP class to the bytes of its extended negotiation (PS3.7 D.3.3.5).
+    window
+        Operations that the requestor wants to invoke, and to perform, before the first is answered; 0 is
+        without limit (PS3.7 D.3.3.3). None does not ask: one each.
     """
 
     calling_ae: str
@@ -56,11 +59,12 @@ class Request:
     extended: Mapping[str, bytes] = field(default_factory=dict)
     implementation: str = ""
     application_context: str = APPLICATION_CONTEXT
+    window: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an A-ASSOCIATE-AC settles."""
+    """What an A-ASSOCIATE-AC settles; `window` as in `Request`, where that has one."""
 
     contexts: Mapping[int, Context]
     refused: Mapping[int, int]
@@ -68,6 +72,7 @@ class Answer:
     roles: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
     extended: Mapping[str, bytes] = field(default_factory=dict)
     implementation: str = ""
+    window: tuple[int, int] | None = None
 
 
 @dataclass(slots=True)
@@ -76,6 +81,7 @@ class _UserInformation:
     roles: dict[str, tuple[bool, bool]] = field(default_factory=dict)
     extended: dict[str, bytes] = field(default_factory=dict)
     implementation: str = ""
+    window: tuple[int, int] | None = None
 
 
 class AssociationRejected(Exception):
@@ -108,6 +114,14 @@ def choose(
         else:
             accepted[proposal.context_id] = Context(proposal.context_id, proposal.abstract_syntax, match)
     return accepted, refused
+
+
+def narrowed(asked: int, ours: int) -> int:
+    """Return how many operations may be under way where one side says `asked`, and the other can do `ours`.
+
+    0 is without limit (PS3.7 D.3.3.3).
+    """
+    return ours if asked == 0 else asked if ours == 0 else min(asked, ours)
 
 
 def decode_request(body: bytes) -> Request:
@@ -143,6 +157,7 @@ def decode_request(body: bytes) -> Request:
         extended=information.extended,
         implementation=information.implementation,
         application_context=application_context,
+        window=information.window,
     )
 
 
@@ -186,6 +201,7 @@ def decode_answer(kind: int, body: bytes, request: Request) -> Answer:
         information.roles,
         information.extended,
         information.implementation,
+        information.window if request.window else None,
     )
 
 
@@ -198,7 +214,7 @@ def encode_request(request: Request) -> bytes:
         )
         value += b"".join(uid_item(items.TRANSFER_SYNTAX, uid) for uid in proposal.transfer_syntaxes)
         parts.append(item(items.PRESENTATION_CONTEXT_RQ, value))
-    parts.append(_encode_information(request.max_pdu, request.roles, request.extended))
+    parts.append(_encode_information(request))
     return _pdu(0x01, b"".join(parts))
 
 
@@ -212,7 +228,7 @@ def encode_accept(request: Request, answer: Answer) -> bytes:
         syntax = accepted.transfer_syntax if accepted else _IMPLICIT_LITTLE_ENDIAN
         value = bytes((proposal.context_id, 0, result, 0)) + uid_item(items.TRANSFER_SYNTAX, syntax)
         parts.append(item(items.PRESENTATION_CONTEXT_AC, value))
-    parts.append(_encode_information(answer.max_pdu, answer.roles, answer.extended))
+    parts.append(_encode_information(answer))
     return _pdu(0x02, b"".join(parts))
 
 
@@ -267,6 +283,8 @@ def _user_information(value: bytes) -> _UserInformation:
             found.max_pdu = int.from_bytes(raw[:4], "big")
         elif kind == items.IMPLEMENTATION_VERSION_NAME:
             found.implementation = text(raw)
+        elif kind == items.OPERATIONS_WINDOW and len(raw) == 4:
+            found.window = (int.from_bytes(raw[:2], "big"), int.from_bytes(raw[2:], "big"))
         elif kind == items.ROLE_SELECTION:
             uid, roles = named(raw)
             if len(roles) < 2:
@@ -278,15 +296,16 @@ def _user_information(value: bytes) -> _UserInformation:
     return found
 
 
-def _encode_information(
-    max_pdu: int, roles: Mapping[str, tuple[bool, bool]], extended: Mapping[str, bytes]
-) -> bytes:
+def _encode_information(said: Request | Answer) -> bytes:
     parts = [
-        item(items.MAXIMUM_LENGTH, struct.pack(">L", max_pdu)),
+        item(items.MAXIMUM_LENGTH, struct.pack(">L", said.max_pdu)),
         uid_item(items.IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_CLASS_UID),
     ]
     # Sub-items in the order of their types, as others send them: some parsers expect no other.
-    parts += [name_item(items.ROLE_SELECTION, uid, bytes((scu, scp))) for uid, (scu, scp) in roles.items()]
+    if said.window is not None:
+        parts.append(item(items.OPERATIONS_WINDOW, struct.pack(">HH", *said.window)))  # PS3.7 D.3.3.3
+    for uid, roles in said.roles.items():
+        parts.append(name_item(items.ROLE_SELECTION, uid, bytes(roles)))
     parts.append(item(items.IMPLEMENTATION_VERSION_NAME, IMPLEMENTATION_VERSION_NAME.encode()))
-    parts += [name_item(items.EXTENDED_NEGOTIATION, uid, data) for uid, data in extended.items()]
+    parts += [name_item(items.EXTENDED_NEGOTIATION, uid, data) for uid, data in said.extended.items()]
     return item(items.USER_INFORMATION, b"".join(parts))

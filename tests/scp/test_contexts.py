@@ -1,7 +1,17 @@
 import pytest
 from pynetdicom import ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 
-from scp.contexts import NATIVE_SYNTAXES, STORAGE_SYNTAXES, Supported, arrange, grant_roles, service_of
+from scp.contexts import (
+    NATIVE_SYNTAXES,
+    STORAGE_SYNTAXES,
+    WINDOW_MAX,
+    Supported,
+    arrange,
+    grant_roles,
+    grant_window,
+    service_of,
+)
+from scu.wire.channel import Context
 from scu.wire.negotiate import Proposal, Request, choose
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
@@ -76,3 +86,20 @@ def test_a_context_in_which_only_we_send_fits_all_that_may_be_asked_for(
     request = Request("A", "B", (Proposal(1, sop_class, tuple(offered)),), roles=roles_proposed)
     contexts, _ = choose(arrange(request), Supported(unknown_sop_classes=False))
     assert contexts[1].transfer_syntax == accepted
+
+
+@pytest.mark.parametrize(
+    ("asked", "classes", "granted"),
+    [
+        (None, ["1.2.840.10008.5.1.4.1.1.2"], None),
+        ((3, 2), ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.1"], (3, 2)),
+        ((0, 0), ["1.2.840.10008.5.1.4.1.1.2"], (WINDOW_MAX, WINDOW_MAX)),
+        ((1000, 1), [], (WINDOW_MAX, 1)),
+        ((8, 8), ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.2.2.3"], (1, 8)),
+    ],
+)
+def test_several_operations_are_granted_where_they_are_served_in_order(
+    asked: tuple[int, int] | None, classes: list[str], granted: tuple[int, int] | None
+) -> None:
+    accepted = [Context(2 * n + 1, uid, "1.2.840.10008.1.2") for n, uid in enumerate(classes)]
+    assert grant_window(Request("A", "B", (), window=asked), accepted) == granted

@@ -4,7 +4,7 @@ import socket
 import struct
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -122,18 +122,18 @@ def test_the_next_is_read_while_the_receiver_works(
     node: Node, setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
-    ahead, answer = node.retrieve.ahead, setting.to_receiver.answer
+    ahead, answer = node.retrieve.ahead, setting.to_receiver.answer_to_any
 
     def read(instance: StoredInstance) -> Any:
         order.append(f"read {instance.sop_instance_uid[-1]}")
         return ahead(instance)
 
-    def wait(field: CommandField, message_id: int) -> Message:
-        order.append(f"wait {message_id}")
-        return answer(field, message_id)
+    def wait(field: CommandField, message_ids: Collection[int]) -> Message:
+        order.append(f"wait {min(message_ids)}")
+        return answer(field, message_ids)
 
     monkeypatch.setattr(node.retrieve, "ahead", read)
-    monkeypatch.setattr(setting.to_receiver, "answer", wait)
+    monkeypatch.setattr(setting.to_receiver, "answer_to_any", wait)
     setting.delivery.run()
     assert order == ["read 1", "read 2", "wait 1", "read 3", "wait 2", "read 4", "wait 3", "wait 4"]
 
@@ -229,11 +229,12 @@ def test_the_peer_hears_of_a_large_instance_on_its_way(
 ) -> None:
     everything_is_large(monkeypatch)
     monkeypatch.setattr(delivery, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(delivery, "TELL_SECONDS", 0.0)
     setting.delivery.run()
     told = []
     while setting.peer.link.readable():
         told.append(setting.peer.receive().command.number(0x1020))
-    assert told == [4, 3, 2, 1, 0]  # while each was on its way, and at the end
+    assert told == [4, 3, 2, 1]  # while each was on its way; of the last, the last response tells
 
 
 def test_a_peer_that_left_during_a_heartbeat_ends_everything(

@@ -10,7 +10,15 @@ from pydicom.dataset import Dataset
 
 from scp.statuses import Status
 from scu.wire.channel import Channel, Message
-from scu.wire.command import MOVE_ORIGINATOR_AE
+from scu.wire.command import (
+    AFFECTED_SOP_CLASS_UID,
+    COMPLETED,
+    MESSAGE_ID,
+    MOVE_ORIGINATOR_AE,
+    Command,
+    CommandField,
+    response_to,
+)
 from scu.wire.errors import PeerAborted
 from tests.node.services.test_retrieve import flip
 from tests.scu.transcoding.test_convert import dataset_of, parsed
@@ -67,12 +75,19 @@ def same(result: Retrieved, datasets: Sequence[Dataset]) -> bool:
     return result.instances == expected
 
 
+@pytest.fixture
+def told_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no pending response be left out."""
+    monkeypatch.setattr("scp.delivery.TELL_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("told_each_time")
 def test_a_study_comes_in_order_as_it_was_stored_and_is_counted(filled: Running) -> None:
     result = get(filled, STUDY)
     expected = [*(ct(n) for n in range(1, 6)), mr(1), mr(2)]
     assert same(result, expected)
     assert list(result.instances) == uids(expected)
-    assert [each.numbers for each in result.pending] == [(6 - n, n + 1, 0, 0) for n in range(7)]
+    assert [each.numbers for each in result.pending] == [(6 - n, n + 1, 0, 0) for n in range(6)]
     assert (result.end.status, result.end.numbers) == (0, (None, 7, 0, 0))
     for command in result.stores:
         assert MOVE_ORIGINATOR_AE not in command.elements
@@ -134,6 +149,44 @@ def test_warnings_and_refusals_of_the_peer_are_counted(filled: Running) -> None:
     assert everything.end.comment == "the receiver answered 0xA700"
 
 
+def test_pending_responses_are_few_where_instances_are_quick(filled: Running) -> None:
+    result = get(filled, STUDY)
+    assert 1 <= len(result.pending) <= 6
+    assert result.pending[0].numbers == (6, 1, 0, 0)
+    assert result.end.numbers == (None, 7, 0, 0)
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_as_many_are_sent_at_once_as_the_peer_performs(filled: Running, window: int) -> None:
+    asked = receiver(BOTH, window=(1, window))
+    with call(filled.port, asked) as channel:
+        keys = Command.of(CommandField.C_GET_RQ).us(MESSAGE_ID, 7).uid(AFFECTED_SOP_CLASS_UID, STUDY_GET)
+        channel.send(context_of(channel, STUDY_GET), keys, STUDY)
+        stored, waiting, most, end = _all_but_answers(channel)
+        assert (end.status, end.number(COMPLETED), waiting) == (0, 7, [])
+        assert stored == uids([*(ct(n) for n in range(1, 6)), mr(1), mr(2)])
+        assert most == window
+
+
+def _all_but_answers(channel: Channel) -> tuple[list[str], list[Message], int, Command]:
+    """Answer only when nothing more comes, the latest first; return also how many waited at most."""
+    stored: list[str] = []
+    waiting: list[Message] = []
+    most = 0
+    while True:
+        message = channel.receive()
+        if message.command.field == CommandField.C_STORE_RQ:
+            waiting.append(message)
+            stored.append(message.command.affected_sop_instance_uid)
+        elif message.command.status != Status.PENDING:
+            return stored, waiting, most, message.command
+        most = max(most, len(waiting))
+        while waiting and not channel.comes(0.2):
+            last = waiting.pop()
+            channel.send(last.context, response_to(last.command, 0))
+
+
+@pytest.mark.usefixtures("told_each_time")
 def test_a_cancel_ends_it_between_two_instances(filled: Running) -> None:
     result = get(filled, STUDY, cancel_after=3)
     end = result.end

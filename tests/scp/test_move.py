@@ -8,6 +8,7 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
+from scp.move import WINDOW
 from scp.statuses import Status
 from scu.wire.command import MESSAGE_ID, MOVE_DESTINATION, Command, CommandField
 from tests.scu.transcoding.test_convert import dataset_of
@@ -71,12 +72,15 @@ def contents(datasets: list[Dataset], syntax: str = EXPLICIT) -> dict[str, bytes
     return {str(each.SOPInstanceUID): encode(each, syntax) for each in datasets}
 
 
-def test_a_study_arrives_and_is_counted(filled: Running, peer: Start) -> None:
+def test_a_study_arrives_and_is_counted(
+    filled: Running, peer: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scp.delivery.TELL_SECONDS", 0.0)
     dest = peer(filled)
     result = move(filled)
     assert dest.stored == contents(ALL)
     assert list(dest.stored) == uids(ALL)
-    assert [each.numbers for each in result.pending] == [(7 - n, n, 0, 0) for n in range(8)]
+    assert [each.numbers for each in result.pending] == [(7 - n, n, 0, 0) for n in range(7)]
     assert (result.end.status, result.end.numbers) == (0, (None, 7, 0, 0))
     assert len(dest.requests) == 1
     assert (dest.requests[0].calling_ae, dest.requests[0].called_ae) == ("ISOCENTRE", "DEST")
@@ -237,3 +241,23 @@ def movescu(running: Running, destination: str, *keys: str) -> None:
     for key in keys:
         arguments += ["-k", key]
     subprocess.run([*arguments, "127.0.0.1", str(running.port)], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("window", [None, (1, 1), (3, 1), (0, 1)])
+def test_as_many_are_on_their_way_as_the_destination_grants(
+    filled: Running, peer: Start, window: tuple[int, int] | None
+) -> None:
+    dest = peer(filled, Fault(2, Act.STATUS, 0xA700), window=window)
+    result = move(filled)
+    assert dest.requests[0].window == (WINDOW, 1)
+    assert dest.stored == contents([*ALL[:1], *ALL[2:]])
+    assert (result.end.status, result.end.numbers) == (0xB000, (None, 6, 1, 0))
+    assert result.end.failed_uids == uids([ALL[1]])
+
+
+def test_all_that_were_on_their_way_are_failed_by_an_abort(filled: Running, peer: Start) -> None:
+    dest = peer(filled, Fault(3, Act.ABORT), window=(3, 1))
+    result = move(filled)
+    assert result.end.completed + result.end.failed == 7
+    assert result.end.failed in (1, 2, 3)
+    assert result.end.completed <= len(dest.stored)

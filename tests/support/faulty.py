@@ -90,6 +90,7 @@ class FaultyPeer:
     max_pdu: int = 16384
     tls: ssl.SSLContext | None = None
     roles: bool = True
+    window: tuple[int, int] | None = None
     poison: set[str] = field(default_factory=set)
 
     requests: list[Request] = field(default_factory=list)
@@ -153,7 +154,8 @@ class FaultyPeer:
         if self._misbehaves(0, channel, None):
             return
         roles = request.roles if self.roles else {}
-        link.send([encode_accept(request, Answer(contexts, refused, max_pdu=self.max_pdu, roles=roles))])
+        answer = Answer(contexts, refused, max_pdu=self.max_pdu, roles=roles, window=self.window)
+        link.send([encode_accept(request, answer)])
         try:
             while True:
                 message = channel.receive()

@@ -473,3 +473,30 @@ def test_abort_says_so_and_closes() -> None:
         assert other.recv(10) == ABORT
         assert other.recv(1) == b""
         channel.abort()
+
+
+def test_several_operations_are_answered_in_any_order() -> None:
+    with fed(response(8) + cancel(5) + response(7) + response(9)) as (channel, _):
+        under_way = {7, 8}
+        while under_way:
+            message = channel.answer_to_any(CommandField.C_STORE_RSP, under_way)
+            under_way.remove(message.command.responded_to)
+        assert channel.cancelled(5)
+        with pytest.raises(ProtocolError, match="message 7 was due"):
+            channel.answer(CommandField.C_STORE_RSP, 7)
+
+
+def test_responses_that_come_before_a_cancel_are_kept() -> None:
+    with fed(response(7) + response(8) + cancel(5) + response(9), end=False) as (channel, _):
+        channel.window = 3
+        assert channel.cancelled(5)
+        for number in (7, 8, 9):
+            assert channel.answer(CommandField.C_STORE_RSP, number).command.responded_to == number
+
+
+@pytest.mark.parametrize("window", [1, 2])
+def test_more_responses_than_operations_are_refused(window: int) -> None:
+    with fed(response(7) * window, end=False) as (channel, _):
+        channel.window = window
+        with pytest.raises(ProtocolError):
+            channel.cancelled(5)

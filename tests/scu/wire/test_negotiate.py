@@ -1,6 +1,7 @@
 """A-ASSOCIATE PDUs, beside pynetdicom's, and under fire."""
 
 import struct
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -32,6 +33,7 @@ from scu.wire.negotiate import (
     encode_accept,
     encode_reject,
     encode_request,
+    narrowed,
 )
 
 CT, MR, ECHO = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.1.1"
@@ -222,3 +224,26 @@ def test_a_damaged_answer_is_an_answer_or_a_wire_error(data: st.DataObject) -> N
 def test_the_longest_absurd_request_ends(filler: bytes) -> None:
     head = encode_request(REQUEST)[6:74]
     _survives(head + filler * ((256 * 1024 - len(head)) // len(filler)))
+
+
+@given(st.none() | st.tuples(st.integers(0, 0xFFFF), st.integers(0, 0xFFFF)))
+def test_the_operations_window_is_asked_and_answered(window: tuple[int, int] | None) -> None:
+    asked = replace(REQUEST, window=window)
+    assert decode_request(encode_request(asked)[6:]).window == window
+    told = encode_accept(asked, Answer({}, {}, window=window))
+    assert decode_answer(2, told[6:], asked).window == window
+    assert decode_answer(2, told[6:], REQUEST).window is None  # it was not asked for
+
+
+def test_a_stranger_reads_the_window() -> None:
+    pdu = A_ASSOCIATE_RQ()
+    pdu.decode(encode_request(replace(REQUEST, window=(8, 1))))
+    (item,) = [each for each in pdu.user_information.user_data if each.item_type == 0x53]
+    assert (item.maximum_number_operations_invoked, item.maximum_number_operations_performed) == (8, 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "ours", "granted"), [(0, 8, 8), (1, 8, 1), (20, 8, 8), (5, 0, 5), (0, 0, 0)]
+)
+def test_the_smaller_window_holds(asked: int, ours: int, granted: int) -> None:
+    assert narrowed(asked, ours) == granted
