@@ -8,7 +8,6 @@ from typing import Any
 from node.config import DicomSection
 from node.root import Node
 from scu.wire.channel import Channel, Message
-from scu.wire.command import response_to
 from scu.wire.negotiate import Request
 from storage.records.arrival import Origin
 from storage.records.network import Peer
@@ -52,4 +51,4 @@ class Session:
 
     def reply(self, message: Message, status: int, comment: str = "") -> None:
         """Send the response to `message`, without a data set."""
-        self.channel.send(message.context, response_to(message.command, status, comment))
+        self.channel.reply(message, status, comment)
