@@ -12,11 +12,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks import forward, ingest, peers, query, retrieve, syncs
+from benchmarks import forward, ingest, limits, peers, query, retrieve, sustained, syncs
 from benchmarks.report import Table
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
-PARTS = ("ingest", "query", "retrieve", "forward", "syncs")
+PARTS = ("limits", "ingest", "sustained", "query", "retrieve", "forward", "syncs")
 
 
 def main() -> None:
@@ -60,10 +60,15 @@ def write(page: Path, text: str) -> None:
 def run(folder: Path, parts: list[str], share: int) -> list[Table]:
     """Run the named parts in `folder`; return their tables."""
     tables: list[Table] = []
-    loads = ingest.make_loads(folder / "loads", share) if {"ingest", "syncs"} & set(parts) else []
+    needing = {"limits", "ingest", "syncs"} & set(parts)
+    loads = ingest.make_loads(folder / "loads", share) if needing else []
+    if "limits" in parts:
+        tables += limits.measure(folder / "limits", loads)
     if "ingest" in parts:
         for nodelay in (False, True):
             tables += ingest.measure(folder / "ingest", loads, nodelay=nodelay)
+    if "sustained" in parts:
+        tables.append(sustained.measure(folder / "sustained", share))
     if "query" in parts:
         studies = query.make_studies(folder / "studies", 20_000 if share < 10 else 2_000)
         tables.append(query.measure(folder / "query", studies))

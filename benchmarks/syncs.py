@@ -25,7 +25,8 @@ def measure(folder: Path, loads: list[Load]) -> Table | None:
         with peers.isocentre(folder / load.name.replace(" ", "")) as peer:
             output = peer.folder / "strace"
             command = [strace, "-f", "-c", "-e", "trace=fsync,fdatasync", "-o", str(output)]
-            tracer = subprocess.Popen([*command, "-p", str(peer.process.pid)], stderr=subprocess.DEVNULL)
+            pids = " ".join(map(str, [peer.process.pid, *peers.children(peer.process.pid)]))
+            tracer = subprocess.Popen([*command, "-p", pids], stderr=subprocess.DEVNULL)
             time.sleep(1.0)
             send(load, peer, True)
             tracer.send_signal(signal.SIGINT)
