@@ -1,10 +1,12 @@
 """Instances of one association made ready before they are wanted, while the receiver works.
 
-Small ones in the thread that sends, for handing over costs more than it saves. Large ones in a thread of
-their own: reading and SHA-256 let go of the interpreter, and so does sending, so that they take two cores. It
-knows nothing of answers, and sends nothing.
+Usually in the thread that sends, for handing over costs a sixth more. Large ones in a thread of their own
+where there are cores for it: reading and SHA-256 let go of the interpreter, and so does sending. With two
+cores, of which the receiver had its share, that was measured and found slower. It knows nothing of answers,
+and sends nothing.
 """
 
+import os
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -18,6 +20,9 @@ HELD_MAX = 4 << 20
 
 THREAD_MIN = 256 << 10
 """Bytes of the smallest instance for which a thread is started."""
+
+CORES_MIN = 3
+"""Cores that there must be for that."""
 
 
 class Ahead:
@@ -42,7 +47,7 @@ class Ahead:
         """
         if self._thread is None:
             loaded = self._ready.popleft()[1] if self._ready else self._load(self._todo.popleft())
-            if self._todo and self._todo[0].blob.size >= THREAD_MIN:
+            if self._todo and self._todo[0].blob.size >= THREAD_MIN and (os.cpu_count() or 1) >= CORES_MIN:
                 self._thread = threading.Thread(target=self._read, name="read ahead", daemon=True)
                 self._thread.start()
             return loaded

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from node.delivery import ahead
@@ -21,6 +21,11 @@ BIG = 1 << 20
 def instance(number: int, size: int) -> StoredInstance:
     blob = BlobRef(f"key {number}", 0, size, "")
     return StoredInstance("1.2", f"1.2.{number}", "1.2.840.10008.1.2", blob, "", "", datetime.now(UTC))
+
+
+@pytest.fixture(autouse=True)
+def cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "CORES_MIN", 1)
 
 
 class Notes:
@@ -43,7 +48,7 @@ def opened(notes: Notes, sizes: list[int]) -> Ahead:
     return Ahead(cast(Loader, notes), [instance(number, size) for number, size in enumerate(sizes)])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from([0, 1000, THREAD_MIN, BIG, HELD_MAX + 1, 1 << 30]), max_size=12))
 def test_all_come_in_order_each_once(sizes: list[int]) -> None:
     notes = Notes()
@@ -80,6 +85,16 @@ def test_large_ones_are_read_by_another_thread_up_to_what_may_be_held() -> None:
         assert len(notes.asked) == most
     assert len(notes.threads) == 2
     assert not [thread for thread in threading.enumerate() if thread.name == "read ahead"]
+
+
+def test_where_cores_are_few_no_thread_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "CORES_MIN", 1 << 20)
+    notes = Notes()
+    with opened(notes, [BIG] * 3) as source:
+        for _ in range(3):
+            source.take()
+            source.prepare()
+    assert notes.threads == {threading.get_ident()}
 
 
 def test_what_is_unfit_is_told_in_its_turn() -> None:
