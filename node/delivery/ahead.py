@@ -24,6 +24,8 @@ THREAD_MIN = 256 << 10
 CORES_MIN = 3
 """Cores that there must be for that."""
 
+_CORES = os.cpu_count() or 1  # once: the system reads a file to tell
+
 
 class Ahead:
     """Gives out instances in order, ready to leave. As a context manager it ends its thread."""
@@ -47,7 +49,7 @@ class Ahead:
         """
         if self._thread is None:
             loaded = self._ready.popleft()[1] if self._ready else self._load(self._todo.popleft())
-            if self._todo and self._todo[0].blob.size >= THREAD_MIN and (os.cpu_count() or 1) >= CORES_MIN:
+            if self._todo and self._todo[0].blob.size >= THREAD_MIN and _CORES >= CORES_MIN:
                 self._thread = threading.Thread(target=self._read, name="read ahead", daemon=True)
                 self._thread.start()
             return loaded
