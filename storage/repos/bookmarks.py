@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.records.jobs import bookmark
+from storage.sql.prepared import Prepared
 
 
 class BookmarksRepo:
@@ -23,13 +25,8 @@ class BookmarksRepo:
 
     def put(self, name: str, place: Mapping[str, Any], at: datetime) -> None:
         """Move the bookmark of `name`."""
-        insert = postgresql.insert if self._connection.dialect.name == "postgresql" else sqlite.insert
-        values = {"place": dict(place), "updated_at": at}
-        self._connection.execute(
-            insert(bookmark)
-            .values(name=name, **values)
-            .on_conflict_do_update(index_elements=[bookmark.c.name], set_=values)
-        )
+        values = {"name": name, "place": dict(place), "updated_at": at}
+        _put(self._connection.dialect.name).run(self._connection, values)
 
     def below(self, prefix: str) -> Mapping[str, Mapping[str, Any]]:
         """Return every place whose name begins with `prefix`."""
@@ -49,3 +46,12 @@ class BookmarksRepo:
             .on_conflict_do_nothing(index_elements=[bookmark.c.name])
         )
         return self.get(name)
+
+
+@cache
+def _put(kind: str) -> Prepared:
+    insert: Any = postgresql.insert if kind == "postgresql" else sqlite.insert
+    names = ("name", "place", "updated_at")
+    new = insert(bookmark).values({name: bindparam(name, type_=bookmark.c[name].type) for name in names})
+    moved = {"place": new.excluded.place, "updated_at": new.excluded.updated_at}
+    return Prepared(new.on_conflict_do_update(index_elements=[bookmark.c.name], set_=moved), kind)
