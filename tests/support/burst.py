@@ -65,5 +65,6 @@ class Burst:
                         self.acknowledged[uid] = hashlib.sha256(encoded).hexdigest()
                     else:
                         self.refused.append((status, comment))
+                channel.release()  # which waits until all of it is in the index
         except (OSError, WireError, AssociationRejected):
             return  # it was killed under us
