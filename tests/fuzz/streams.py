@@ -1,7 +1,8 @@
 """Byte streams of an association: of valid parts, then spoilt in the ways of `SPOILING`.
 
 A stream is drawn as a `Recipe`, which shrinks to fewer messages and fewer faults; its seed says where the
-faults are. Instances have a placeholder for a number in their UIDs, so that each example can have its own.
+faults are. Instances have a placeholder for a number in their UIDs, so that each example can have its own,
+and each message its own within it.
 """
 
 import random
@@ -43,24 +44,29 @@ _NUMBER = b"77777777777"
 _KEYS = bytes.fromhex("08005200 06000000") + b"STUDY " + bytes.fromhex("10002000 00000000")
 
 Pdv = tuple[int, int, bytes]  # context ID, control header, data
-Chance = random.Random
+
+
+class Chance(random.Random):
+    """Where the faults of one stream are, and the number of its instances."""
+
+    serial = 0
 
 
 @cache
 def instance(context_id: int, slot: int) -> tuple[str, bytes]:
     """SOP Instance UID and encoded data set of an instance for a storage context."""
-    uid = f"2.25.4711.9.9.1{_NUMBER.decode()}{slot}"
+    uid = f"2.25.4711.9.9.1{_NUMBER.decode()}{context_id}{slot}"
     make, syntax = (mr if context_id == 7 else ct), (IMPLICIT if context_id == 5 else EXPLICIT)
-    return uid, encode(make(1, rows=4 + 2 * slot, SOPInstanceUID=uid), syntax)
+    return uid, encode(make(1, rows=4 + slot, SOPInstanceUID=uid), syntax)
 
 
-def numbered(stream: bytes, number: int) -> bytes:
-    """Give the instances of a stream UIDs that no other number has."""
-    return stream.replace(_NUMBER, b"%011d" % number)
+def numbered(encoded: bytes, serial: int) -> bytes:
+    """Give an instance, or the command that announces it, a UID that no other serial number has."""
+    return encoded.replace(_NUMBER, b"%011d" % serial)
 
 
 def _store(context_id: int, number: int) -> tuple[int, Command, bytes]:
-    uid, dataset = instance(context_id, number % 4)
+    uid, dataset = instance(context_id, number % 10)
     return context_id, store_command(CONTEXTS[context_id // 2][0], uid, number), dataset
 
 
@@ -94,7 +100,7 @@ def cut(data: bytes, control: int, context_id: int, step: int) -> list[Pdv]:
 
 
 def message(
-    kind: str, number: int, step: int, change: Callable[[Command], object] | None = None
+    kind: str, number: int, step: int, serial: int = 0, change: Callable[[Command], object] | None = None
 ) -> list[Pdv]:
     """The PDVs of one message, with `step` bytes in each at most."""
     context_id, command, dataset = MESSAGES[kind](number)
@@ -102,8 +108,8 @@ def message(
         command.with_data()
     if change:
         change(command)
-    pdvs = cut(command.encode(), 1, context_id, step)
-    return pdvs if dataset is None else pdvs + cut(dataset, 0, context_id, step)
+    pdvs = cut(numbered(command.encode(), serial), 1, context_id, step)
+    return pdvs if dataset is None else pdvs + cut(numbered(dataset, serial), 0, context_id, step)
 
 
 # Faults of PDVs: each takes the list and changes it in place.
@@ -158,7 +164,9 @@ def _drop(pdvs: list[Pdv], chance: Chance) -> None:
 
 def _between(pdvs: list[Pdv], chance: Chance) -> None:
     at = _at(pdvs, chance)
-    pdvs[at:at] = message(chance.choice(list(MESSAGES)), 90, chance.choice((30, 4000)))
+    pdvs[at:at] = message(
+        chance.choice(list(MESSAGES)), chance.randrange(6, 10), chance.choice((30, 4000)), chance.serial
+    )
 
 
 def _endless(pdvs: list[Pdv], chance: Chance) -> None:
@@ -179,7 +187,7 @@ def _element(pdvs: list[Pdv], chance: Chance) -> None:
             command.elements[element] = chance.choice((b"", b"\x01", b"\x30\x00", bytes(200), b"\xff" * 4))
 
     at = _at(pdvs, chance)
-    pdvs[at:at] = message(chance.choice(list(MESSAGES)), 91, 4000, change)
+    pdvs[at:at] = message(chance.choice(list(MESSAGES)), chance.randrange(6, 10), 4000, chance.serial, change)
 
 
 # Faults of the bytes.
@@ -250,10 +258,11 @@ class Recipe:
     ending: bytes
     seed: int
 
-    def stream(self) -> bytes:
+    def stream(self, serial: int = 0) -> bytes:
         """The bytes after the A-ASSOCIATE-RQ."""
-        chance = random.Random(self.seed)
-        pdvs = [pdv for n, kind in enumerate(self.kinds) for pdv in message(kind, n + 1, self.step)]
+        chance = Chance(self.seed)
+        chance.serial = serial
+        pdvs = [pdv for n, kind in enumerate(self.kinds) for pdv in message(kind, n + 1, self.step, serial)]
         for fault in self.faults:
             if fault in PDV_FAULTS:
                 PDV_FAULTS[fault](pdvs, chance)
