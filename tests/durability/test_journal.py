@@ -76,7 +76,7 @@ def test_what_was_acknowledged_is_found_at_once(
 def _kill_indexers(folder: Path, url: str, start: Start, times: int) -> None:
     config = write_config(folder, url)
     process = start(config)
-    burst = Burst(process.port, each=150 * times)
+    burst = Burst(process.port, each=80 * times)
     burst.start()
     for _ in range(times):
         until(lambda: _indexers(process), process)
@@ -86,7 +86,7 @@ def _kill_indexers(folder: Path, url: str, start: Start, times: int) -> None:
         time.sleep(0.3)
     burst.join()
     assert burst.refused == []
-    assert len(burst.acknowledged) == 4 * 150 * times
+    assert len(burst.acknowledged) == 4 * 80 * times
     assert_kept(process.config, burst.acknowledged)
     assert process.stop() == 0
     assert_clean(config)
@@ -114,16 +114,16 @@ def test_of_two_receivers_the_one_that_is_left_goes_on(
     until(lambda: "index.ready" in first.read_log(), first)  # it leads
     second = start_process(config)
     until(lambda: second.read_log().count("scp.ready") > 0, second)
-    burst = Burst(first.port, associations=6, each=300)
+    burst = Burst(first.port, associations=6, each=120)
     burst.start()
     until(lambda: len(burst.acknowledged) > 100, first)
     first.kill()
     burst.join()
     assert burst.refused == []
-    again = Burst(second.port, first=100_000)
+    again = Burst(second.port, each=40, first=100_000)
     again.start()
     again.join()
-    assert len(again.acknowledged) == 800
+    assert len(again.acknowledged) == 160
     assert_kept(second.config, burst.acknowledged | again.acknowledged)
     assert second.stop() == 0
     assert_clean(config)
