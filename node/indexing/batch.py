@@ -88,11 +88,20 @@ class Batches:
         """Take the index as it stands, whatever was saved before."""
         self._turn = None
 
-    def _commit(self, tx: Transaction) -> None:
-        """Commit what follows the latest commit of ours, and is not there without it. Raises TakenBack."""
+    def confirm(self) -> None:
+        """See that the database has all that it said was done. Raises TakenBack."""
+        with self._archive.read() as tx:
+            self._check(tx)
+
+    def _check(self, tx: Transaction) -> int:
         found: int = tx.bookmarks.get(_TURN).get("turn", 0)
         if self._turn not in (None, found):
             raise TakenBack("database: it has lost what it had not written")
+        return found
+
+    def _commit(self, tx: Transaction) -> None:
+        """Commit what follows the latest commit of ours, and is not there without it. Raises TakenBack."""
+        found = self._check(tx)
         tx.bookmarks.put(_TURN, {"turn": found + 1}, clock.now())
         tx.commit()
         self._turn = found + 1

@@ -30,6 +30,7 @@ LINGER = 0.015
 """Seconds for which more is let come after a small batch while nobody waits: large ones cost much less."""
 
 _LOOK_AGAIN = 1.0  # seconds, after which it looks whether a process has died
+_FLUSHED = 3.0  # seconds in which PostgreSQL writes what it has committed asynchronously: at most 0.6
 _AWAY = 1.0  # seconds between two tries when the database is away
 _GRACE = 5.0  # seconds that a start waits for another process to do it
 _PATIENCE = 60.0  # seconds that a start waits for a database that does not take what was left
@@ -104,6 +105,7 @@ class Indexer:
         self._moving = Moving(log, blobs)
         self._turn = 0
         self._latest = 0  # arrivals in the latest batch
+        self._unconfirmed = 0.0  # when it was written, on the monotonic clock
         commits = lazy.commits(blobs)
         self._batches = Batches(
             lazy,
@@ -123,6 +125,7 @@ class Indexer:
         while not self._stop.is_set():
             try:
                 if not self.look():
+                    self._confirm()
                     self._bell.wait(_LOOK_AGAIN, self._haste)
                 elif self._may_linger():
                     self._haste.wait(LINGER)
@@ -142,6 +145,15 @@ class Indexer:
         """Let `run` end."""
         self._stop.set()
         self._haste.ring()
+
+    def _confirm(self) -> None:
+        """Ask once, when it must have flushed it, whether the database still has what was written last.
+
+        A server that was killed before that, and is back, would else be noticed at the next arrival only.
+        """
+        if self._unconfirmed and clock.monotonic() - self._unconfirmed > _FLUSHED:
+            self._batches.confirm()
+            self._unconfirmed = 0.0
 
     def _may_linger(self) -> bool:
         return self._latest < AT_ONCE and not any(log.is_awaited for log in self._source.logs.values())
@@ -194,6 +206,7 @@ class Indexer:
     def _write(self, arrivals: Sequence[Arrival], moved: Sequence[Log]) -> None:
         self._latest = len(arrivals)
         self._batches.write(arrivals, {log.token: log.position for log in moved})
+        self._unconfirmed = clock.monotonic()
         for log in moved:
             log.saved()
 

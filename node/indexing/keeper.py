@@ -15,6 +15,7 @@ import structlog
 
 from node.config import Config
 from node.core import clock
+from node.core.trouble import report
 from node.indexing.indexer import Indexer
 from node.run.opening import open_archive
 from node.run.parent import die_with
@@ -75,7 +76,7 @@ def _in_child(parent: int, config: Config, act: Callable[[Config], None]) -> Non
         for number in (signal.SIGTERM, signal.SIGINT):  # sent to all: the receiver needs us to its end
             signal.signal(number, signal.SIG_IGN)
         act(config)
-    except BaseException:
-        _log.exception("indexer.broke")
+    except Exception as error:
+        report("indexer.broke", error)
     finally:
         os._exit(1)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -236,3 +237,24 @@ def test_a_node_with_a_journal_waits_for_nobody_when_it_closes(noted: Noted):
     with Node.open(noted.config) as node:
         node.keep_notes()
         assert node.ingest.settle()
+
+
+def test_what_the_database_lost_while_nothing_came_is_noticed(noted: Noted, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(indexers, "_FLUSHED", 0.0)
+    monkeypatch.setattr(indexers, "_AWAY", 0.01)
+    monkeypatch.setattr(indexers, "_LOOK_AGAIN", 0.05)
+    made = noted.acknowledge(1)
+    noted.look()
+    with noted.archive.begin() as tx:  # as a server that was killed comes back
+        tx.discards.discard(1, "a test", "a test", made.received_at)
+        tx.connection.exec_driver_sql("DELETE FROM bookmark")
+        tx.commit()
+    thread = threading.Thread(target=noted.indexer.run)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while noted.blob_of(made.sop_instance_uid) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    noted.indexer.stop()
+    thread.join(60)
+    noted.indexer = noted.another()
+    assert_indexed(noted, made)
