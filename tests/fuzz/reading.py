@@ -31,7 +31,7 @@ class Heard:
 
     context_id: int
     elements: dict[int, bytes]
-    dataset: bytes
+    dataset: bytes = field(repr=False)
 
     def number(self, element: int) -> int:
         """An unsigned short, 0 where there is none."""
@@ -43,7 +43,8 @@ class Heard:
         return self.elements.get(element, b"").decode("ascii", "replace").replace("�", "?").strip(" \0")
 
     @property
-    def field(self) -> int:
+    def kind(self) -> int:
+        """Command Field (0000,0100)."""
         return self.number(0x0100)
 
     @property
@@ -61,17 +62,20 @@ class Reading:
         "released", "aborted" and "closed" by the sender, or "broken": the receiver has to abort.
     reason
         Of "broken", the reason of PS3.8 table 9-26; of "aborted", the one that the sender gave.
+    why
+        Of "broken", what was forbidden.
     """
 
     messages: list[Heard] = field(default_factory=list)
     end: str = "closed"
     reason: int = 0
+    why: str = ""
 
 
 class _End(Exception):
-    def __init__(self, end: str, reason: int = 0) -> None:
+    def __init__(self, end: str, reason: int = 0, why: str = "") -> None:
         super().__init__(end)
-        self.end, self.reason = end, reason
+        self.end, self.reason, self.why = end, reason, why
 
 
 UNRECOGNIZED, UNEXPECTED, INVALID = 1, 2, 6  # PS3.8 table 9-26
@@ -83,7 +87,7 @@ def read(stream: bytes, contexts: Collection[int], max_pdu: int = MAX_PDU) -> Re
     try:
         _messages(_pdvs(stream, max_pdu), contexts, reading.messages)
     except _End as end:
-        reading.end, reading.reason = end.end, end.reason
+        reading.end, reading.reason, reading.why = end.end, end.reason, end.why
     return reading
 
 
@@ -93,10 +97,10 @@ def _pdus(stream: bytes, max_pdu: int):  # type: ignore[no-untyped-def]
             raise _End("closed")
         kind, length = struct.unpack(">BxL", stream[:6])
         if kind not in range(1, 8):  # PS3.8 9.3.1
-            raise _End("broken", UNRECOGNIZED)
+            raise _End("broken", UNRECOGNIZED, "PDU type")
         ceiling = {1: 256 * 1024, 2: 256 * 1024, 3: 256 * 1024, 4: max_pdu}.get(kind, 4)
         if length > ceiling:
-            raise _End("broken", INVALID)
+            raise _End("broken", INVALID, "PDU length")
         if len(stream) < 6 + length:
             raise _End("closed")
         yield kind, stream[6 : 6 + length]
@@ -110,15 +114,15 @@ def _pdvs(stream: bytes, max_pdu: int):  # type: ignore[no-untyped-def]
         if kind == 7:
             raise _End("aborted", body[3] if len(body) == 4 else 0)
         if kind != 4:
-            raise _End("broken", UNEXPECTED)
+            raise _End("broken", UNEXPECTED, "PDU out of place")
         if not body:  # PS3.8 9.3.5: one PDV at least
-            raise _End("broken", INVALID)
+            raise _End("broken", INVALID, "no PDV")
         while body:
             if len(body) < 6:
-                raise _End("broken", INVALID)
+                raise _End("broken", INVALID, "PDV length")
             length, context_id, control = struct.unpack(">LBB", body[:6])
             if length < 2 or 4 + length > len(body):
-                raise _End("broken", INVALID)
+                raise _End("broken", INVALID, "PDV length")
             yield context_id, control & 1, control & 2, body[6 : 4 + length]
             body = body[4 + length :]
 
@@ -127,12 +131,12 @@ def _messages(pdvs, contexts: Collection[int], heard: list[Heard]) -> None:  # t
     while True:
         context_id, encoded = _command(pdvs)
         if context_id not in contexts:
-            raise _End("broken", INVALID)
+            raise _End("broken", INVALID, "context not accepted")
         elements = _elements(encoded)
         type_ = elements.get(0x0800, b"")
         follows = len(type_) == 2 and type_ != b"\x01\x01"
         message = Heard(context_id, elements, b"")
-        if follows and message.field != CANCEL:  # PS3.7 9.3.2.3: it has none
+        if follows and message.kind != CANCEL:  # PS3.7 9.3.2.3: it has none
             message = Heard(context_id, elements, _dataset(pdvs, context_id))
         heard.append(message)
 
@@ -143,11 +147,13 @@ def _command(pdvs) -> tuple[int, bytes]:  # type: ignore[no-untyped-def]
     size = 0
     for context_id, command, last, data in pdvs:
         if not command:
-            raise _End("broken", UNEXPECTED)
+            raise _End("broken", UNEXPECTED, "data set without command")
         first = context_id if first is None else first
         size += len(data) + 6
-        if context_id != first or size > COMMAND_MAX:
-            raise _End("broken", INVALID)
+        if context_id != first:
+            raise _End("broken", INVALID, "context changed")
+        if size > COMMAND_MAX:
+            raise _End("broken", INVALID, "command length")
         parts.append(data)
         if last:
             return first, b"".join(parts)
@@ -157,8 +163,10 @@ def _command(pdvs) -> tuple[int, bytes]:  # type: ignore[no-untyped-def]
 def _dataset(pdvs, due: int) -> bytes:  # type: ignore[no-untyped-def]
     parts: list[bytes] = []
     for context_id, command, last, data in pdvs:
-        if command or context_id != due:
-            raise _End("broken", UNEXPECTED)
+        if command:
+            raise _End("broken", UNEXPECTED, "command within data set")
+        if context_id != due:
+            raise _End("broken", UNEXPECTED, "context changed")
         parts.append(data)
         if last:
             return b"".join(parts)
@@ -169,12 +177,12 @@ def _elements(encoded: bytes) -> dict[int, bytes]:
     elements = {}
     while encoded:
         if len(encoded) < 8:
-            raise _End("broken", INVALID)
+            raise _End("broken", INVALID, "command elements")
         group, element, length = struct.unpack("<HHL", encoded[:8])
         if group or 8 + length > len(encoded):
-            raise _End("broken", INVALID)
+            raise _End("broken", INVALID, "command elements")
         elements[element] = encoded[8 : 8 + length]
         encoded = encoded[8 + length :]
     if len(elements.get(0x0100, b"")) != 2:
-        raise _End("broken", INVALID)
+        raise _End("broken", INVALID, "command elements")
     return elements

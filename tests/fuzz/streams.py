@@ -266,7 +266,7 @@ class Recipe:
         for fault in self.faults:
             if fault in PDV_FAULTS:
                 PDV_FAULTS[fault](pdvs, chance)
-        stream = bytearray(_pdus(pdvs, self.together, chance) + self.ending)
+        stream = bytearray(pdus(pdvs, self.together, chance) + self.ending)
         for fault in self.faults:
             if fault in BYTE_FAULTS:
                 BYTE_FAULTS[fault](stream, chance)
@@ -281,7 +281,8 @@ class Recipe:
         return [piece for piece in pieces if piece]
 
 
-def _pdus(pdvs: list[Pdv], together: int, chance: Chance) -> bytes:
+def pdus(pdvs: list[Pdv], together: int, chance: Chance) -> bytes:
+    """P-DATA-TF PDUs of up to `together` PDVs each."""
     out, at = [], 0
     while at < len(pdvs):
         group = pdvs[at : at + chance.randint(1, together)]

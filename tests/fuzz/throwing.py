@@ -104,8 +104,8 @@ class Account:
 
     def add(self, told: Conversation) -> None:
         """See that each C-STORE was answered once, in order, and note how."""
-        asked = [each for each in told.sent.messages if each.field == STORE_RQ]
-        answers = [each for each in told.back.messages if each.field == STORE_RSP]
+        asked = [each for each in told.sent.messages if each.kind == STORE_RQ]
+        answers = [each for each in told.back.messages if each.kind == STORE_RSP]
         assert len(answers) <= len(asked)
         assert (
             told.first != ACCEPTED or told.back.end in ("closed", "aborted") or told.back.reason == UNEXPECTED
