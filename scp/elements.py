@@ -6,6 +6,7 @@ An identifier is small and comes whole; what lies within its sequences is skippe
 import struct
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 
 from pydicom.datadict import dictionary_VR
 
@@ -23,6 +24,7 @@ _MAX_DEPTH = 64
 Element = tuple[int, bytes, memoryview]  # tag, VR (empty in Implicit VR), value
 
 
+@lru_cache(maxsize=4096)
 def vr_of(tag: int) -> bytes:
     """Return the VR of PS3.6, ``UN`` where there is none or more than one."""
     try:

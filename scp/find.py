@@ -1,11 +1,9 @@
 """C-FIND: keys to a query, answers to responses, several of them to one write (PS3.4 C.4.1)."""
 
-from collections.abc import Generator, Mapping
 from contextlib import closing
-from itertools import islice
 
-from node.services.query import BadQuery
-from scp.answers import Answers
+from node.services.query import BadQuery, Found
+from scp.answers import answers_to
 from scp.contexts import PATIENT_ROOT
 from scp.identifier import IDENTIFIER_MAX, Identifier, decode
 from scp.session import Session
@@ -13,10 +11,6 @@ from scp.statuses import Status
 from scu.wire.channel import Message
 from scu.wire.command import OFFENDING_ELEMENT, response_to
 from storage.errors import StorageError
-
-_BATCH = 100  # responses in one write; between two writes a cancel is looked for
-
-Found = Generator[Mapping[str, str], None, None]
 
 
 def serve(session: Session, message: Message) -> None:
@@ -69,21 +63,18 @@ def _find(session: Session, message: Message, identifier: Identifier) -> Found:
 def _send(session: Session, message: Message, identifier: Identifier, found: Found) -> tuple[Status, int]:
     """Send the answers up to the ceiling; return the final status and how many were sent."""
     channel, context, ceiling = session.channel, message.context, session.config.max_answers
-    answers = Answers(identifier, context.transfer_syntax, session.config.ae_title)
+    answers = answers_to(identifier, context.transfer_syntax, session.config.ae_title)
     pending = Status.PENDING_SOME_KEYS_NOT_SUPPORTED if identifier.unmatched else Status.PENDING
     response = response_to(message.command, pending)
     sent = 0
-    while True:
-        batch = [
-            b"".join(channel.encode(context, response, answers.encode(each)))
-            for each in islice(found, min(_BATCH, ceiling - sent) if ceiling else _BATCH)
-        ]
+    for batch in found:  # each is one write; between two writes a cancel is looked for
+        given = batch[: ceiling - sent] if ceiling else batch
+        datasets = [answers.encode(answer) for answer in given]
         if channel.cancelled(message.command.message_id):  # PS3.4 C.4.1.3.2
             return Status.CANCEL, sent
-        if batch:
-            channel.link.send(batch)
-            sent += len(batch)
-        elif ceiling and sent >= ceiling and next(found, None) is not None:
+        if datasets:
+            channel.write(channel.encode_all(context, response, datasets))
+            sent += len(datasets)
+        if len(given) < len(batch):
             return Status.OUT_OF_RESOURCES, sent
-        else:
-            return Status.SUCCESS, sent
+    return (Status.CANCEL if channel.cancelled(message.command.message_id) else Status.SUCCESS), sent

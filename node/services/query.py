@@ -8,8 +8,9 @@ Patient ID and issuer, and the newest matching study speaks for it.
 Example
 -------
 >>> query = Query(archive)                                                   # doctest: +SKIP
->>> for answer in query.find(Level.STUDY, {"PatientName": "DOE^*"}, ["StudyDate"]):    # doctest: +SKIP
-...     print(answer["StudyDate"])
+>>> for answers in query.find(Level.STUDY, {"PatientName": "DOE^*"}, ["StudyDate"]):   # doctest: +SKIP
+...     for (date,) in answers:
+...         print(date)
 """
 
 from collections.abc import Generator, Mapping, Sequence
@@ -21,6 +22,9 @@ from storage.records.levels import matchable, tag_of
 from storage.records.matching import BadKey, parse
 
 QUERY_RETRIEVE_LEVEL = 0x00080052
+
+Answer = Sequence[str]
+Found = Generator[Sequence[Answer], None, None]
 
 
 class BadQuery(Exception):
@@ -76,15 +80,17 @@ class Query:
         patient_root: bool = True,
         limit: int | None = None,
         combined: bool = True,
-    ) -> Generator[Mapping[str, str], None, None]:
-        """Return the answers, one at a time; close the iterator (or exhaust it) to let the database go.
+    ) -> Found:
+        """Return the answers in batches, few at first.
+
+        Close the iterator (or exhaust it) to let the database go.
 
         Parameters
         ----------
         keys
             Keyword to value as asked; see `parse_keys`.
         wanted
-            Keywords to give back; what `level` has not is left out of the answers.
+            Keywords to give back: each answer has their values in this order, what `level` has not is empty.
         patient_root
             The Patient Root model, which alone has a level of patients (PS3.4 C.6.1).
         limit
@@ -103,6 +109,6 @@ class Query:
 
     def _answers(
         self, level: Level, criteria: Mapping[str, Criterion], wanted: Sequence[str], limit: int | None
-    ) -> Generator[Mapping[str, str], None, None]:
+    ) -> Found:
         with self._archive.read() as tx:
             yield from tx.query.find(level, criteria, wanted, limit)

@@ -216,6 +216,17 @@ class Channel:
             pdus += self._fragments(context, dataset, 0)
         return pdus
 
+    def encode_all(self, context: Context, command: Command, datasets: Iterable[bytes]) -> list[Buffer]:
+        """Return the PDUs of messages that differ in their data sets alone, each message in one piece."""
+        head = b"".join(self._fragments(context, command.with_data().encode(), _COMMAND))
+        most, pack, identifier = self._fragment, _PDU_PDV.pack, context.context_id
+        return [
+            b"".join((head, pack(P_DATA_TF, len(data) + 6, len(data) + 2, identifier, _LAST), data))
+            if len(data) <= most
+            else b"".join((head, *self._fragments(context, data, 0)))
+            for data in datasets
+        ]
+
     def _fragments(self, context: Context, data: Buffer, control: int, last: bool = True) -> Iterator[Buffer]:
         view, size, step, identifier = memoryview(data), len(data), self._fragment, context.context_id
         head = _PDU_PDV.pack(P_DATA_TF, step + 6, step + 2, identifier, control)

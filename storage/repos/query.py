@@ -1,27 +1,30 @@
 """C-FIND matching: what a query asks for, found in the index and streamed (PS3.4 C.4.1).
 
-Answers come from one statement by a server-side cursor, so that any number of them needs no more memory
+Answers come from one statement as the database finds them, so that any number of them needs no more memory
 than a batch, and all are of one moment. What a patient comes to as a whole is counted once for each batch.
 
 Example
 -------
 >>> with archive.read() as tx:                                              # doctest: +SKIP
-...     for answer in tx.query.find(Level.STUDY, parse({"PatientID": "4711"}), ["StudyDate"]):
-...         print(answer["StudyDate"])
+...     for answers in tx.query.find(Level.STUDY, parse({"PatientID": "4711"}), ["StudyDate", "StudyTime"]):
+...         for date, time in answers:
+...             print(date, time)
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import islice
+from operator import itemgetter
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from storage.records.attributes import Level
 from storage.records.criteria import Criterion
 from storage.records.levels import available
 from storage.records.tables import study
-from storage.sql.finding import statement
-
-_BATCH = 250  # answers fetched at a time
+from storage.sql.finding import asked
+from storage.sql.prepared import Prepared, padded
+from storage.sql.streaming import BATCH, Row, stream
 
 _OF_PATIENT = (
     "NumberOfPatientRelatedStudies",
@@ -35,7 +38,7 @@ _FOR_PATIENT = (  # what counting needs beside
     "NumberOfStudyRelatedInstances",
 )
 
-Answer = dict[str, str]
+Answer = Sequence[str]
 
 
 class QueryRepo:
@@ -50,7 +53,7 @@ class QueryRepo:
         criteria: Mapping[str, Criterion],
         wanted: Sequence[str],
         limit: int | None = None,
-    ) -> Iterator[Answer]:
+    ) -> Generator[Sequence[Answer], None, None]:
         """Yield an answer for each patient, study, series or instance that meets all of `criteria`.
 
         Parameters
@@ -59,56 +62,88 @@ class QueryRepo:
             By keyword, as `storage.records.matching.parse` returns them; those of attributes that belong
             below `level` are ignored.
         wanted
-            Keywords to give back; those that `level` has not are left out of the answers.
+            Keywords to give back.
         limit
             Answers at most; None for all.
 
         Yields
         ------
-        dict
-            Keyword to value: as it was sent, or as computed. Of a patient with several studies that match,
-            the newest one speaks.
+        sequence of answers
+            The next ones, few at first. Each has a value for each of `wanted`, in their order: as it was
+            sent, or as computed; empty where `level` has none. Of a patient with several studies that
+            match, the newest one speaks.
         """
-        wanted = [keyword for keyword in dict.fromkeys(wanted) if available(level, keyword)]
         criteria = {key: value for key, value in criteria.items() if available(level, key)}
-        totals = [keyword for keyword in wanted if keyword in _OF_PATIENT]
-        columns = [keyword for keyword in wanted if keyword not in totals]
-        if totals or not columns:
-            columns = list(dict.fromkeys((*columns, *_FOR_PATIENT)))
-        extra = set(columns) - set(wanted)
-        for rows in self._batches(statement(self._connection.dialect.name, level, criteria, columns, limit)):
-            answers = [dict(zip(columns, row, strict=True)) for row in rows]
-            if totals:
-                self._count(answers, totals)
-            for answer in answers:
-                for keyword in extra:
-                    del answer[keyword]
-                yield answer
+        given = [keyword for keyword in wanted if available(level, keyword)]
+        counted = not set(_OF_PATIENT).isdisjoint(given)
+        columns = [keyword for keyword in given if keyword not in _OF_PATIENT]
+        if counted or not columns:
+            columns += [keyword for keyword in _FOR_PATIENT if keyword not in columns]
+        for rows in self._rows(level, criteria, columns, limit):
+            if columns == [*wanted]:
+                yield rows
+            else:
+                yield self._arranged(rows, columns, wanted, counted=counted)
 
-    def _batches(self, found: Any) -> Iterator[Sequence[Row[Any]]]:
-        options = {"stream_results": True, "max_row_buffer": _BATCH}
-        with self._connection.execute(found, execution_options=options) as result:
-            yield from result.partitions(_BATCH)
+    def _rows(
+        self, level: Level, criteria: Mapping[str, Criterion], columns: Sequence[str], limit: int | None
+    ) -> Generator[Sequence[Row], None, None]:
+        connection = self._connection
+        if level is not Level.PATIENT:
+            yield from stream(connection, *asked(connection.dialect.name, level, criteria, columns, limit))
+            return
+        studies = stream(connection, *asked(connection.dialect.name, level, criteria, columns, None))
+        patients = islice(_newest(row for rows in studies for row in rows), limit)
+        size = 1
+        while batch := list(islice(patients, size)):
+            yield batch
+            size = BATCH
 
-    def _count(self, answers: Sequence[Answer], totals: Sequence[str]) -> None:
-        """Add what belongs to each patient; a study without Patient ID is its patient's only one."""
-        patients = {answer["PatientID"] for answer in answers}
-        counted = {
-            (patient, issuer): counts
-            for patient, issuer, *counts in self._connection.execute(
-                select(
-                    study.c.patient_id,
-                    study.c.issuer_of_patient_id,
-                    func.count(),
-                    func.sum(study.c.number_of_series),
-                    func.sum(study.c.number_of_instances),
-                )
-                .where(study.c.patient_id.in_(patients - {""}))
-                .group_by(study.c.patient_id, study.c.issuer_of_patient_id)
-            )
-        }
-        for answer in answers:
-            own = 1, answer["NumberOfStudyRelatedSeries"], answer["NumberOfStudyRelatedInstances"]
-            counts = counted.get((answer["PatientID"], answer["IssuerOfPatientID"]), own)
-            for keyword in totals:
-                answer[keyword] = str(counts[_OF_PATIENT.index(keyword)])
+    def _arranged(
+        self, rows: Sequence[Row], columns: Sequence[str], wanted: Sequence[str], *, counted: bool
+    ) -> Sequence[Answer]:
+        """Put the values of each row in the order of `wanted`, with what belongs to its patient."""
+        totals = self._totals(rows, columns) if counted else [()] * len(rows)
+        names = (*columns, *(_OF_PATIENT if counted else ()))
+        places = [names.index(keyword) if keyword in names else -1 for keyword in wanted]
+        whole = [(*row, *of_patient, "") for row, of_patient in zip(rows, totals, strict=True)]
+        return [[values[place] for place in places] for values in whole]
+
+    def _totals(self, rows: Sequence[Row], columns: Sequence[str]) -> list[tuple[str, ...]]:
+        """Count what belongs to the patient of each row; one without Patient ID has that study alone."""
+        patient_of = itemgetter(*(columns.index(keyword) for keyword in _FOR_PATIENT))
+        patients = sorted({row[columns.index("PatientID")] for row in rows} - {""})
+        known = {}
+        if patients:
+            count = _count(self._connection.dialect.name)
+            for patient, issuer, *counts in count.run(self._connection, padded("id", patients, BATCH)):
+                known[patient, issuer] = tuple(map(str, counts))
+        return [
+            known.get((patient, issuer), ("1", series, instances))
+            for patient, issuer, series, instances in map(patient_of, rows)
+        ]
+
+
+@lru_cache
+def _count(kind: str) -> Prepared:
+    some = [bindparam(f"id_{place}", type_=study.c.patient_id.type) for place in range(BATCH)]
+    columns = study.c.patient_id, study.c.issuer_of_patient_id
+    sums = func.count(), func.sum(study.c.number_of_series), func.sum(study.c.number_of_instances)
+    return Prepared(select(*columns, *sums).where(study.c.patient_id.in_(some)).group_by(*columns), kind)
+
+
+def _newest(studies: Iterable[Row]) -> Iterator[Row]:
+    """Of studies that come by Patient ID, give the newest of each patient: of each Patient ID and issuer.
+
+    Where there is no Patient ID nothing says that two studies are of one patient: each stands for itself.
+    """
+    patient, newest = "", dict[str, Row]()  # by issuer
+    for patient_id, issuer, number, *values in studies:
+        if patient_id != patient:
+            yield from (row[1:] for row in newest.values())
+            patient, newest = patient_id, {}
+        if not patient_id:
+            yield tuple(values)
+        elif issuer not in newest or number > newest[issuer][0]:
+            newest[issuer] = (number, *values)
+    yield from (row[1:] for row in newest.values())

@@ -38,17 +38,17 @@ class Prepared:
     """
 
     def __init__(self, statement: ClauseElement, kind: str, *, typed: bool = False) -> None:
-        self._sql, self._plan = _compile(statement, kind)
+        self._sql, self._plan = compiled(statement, kind)
         self._results = _processors(cast(Any, statement).selected_columns, kind) if typed else ()
 
     def run(self, connection: Connection, values: Values) -> Sequence[Any]:
         """Run it and return its rows."""
-        rows = _execute(connection, self._sql, _bind(self._plan, values))
+        rows = _execute(connection, self._sql, bound(self._plan, values))
         return [_typed(self._results, row) for row in rows] if self._results else rows
 
     def later(self, writes: "Writes", values: Values) -> None:
         """Leave it to `writes`."""
-        writes.add(self._sql, _bind(self._plan, values))
+        writes.add(self._sql, bound(self._plan, values))
 
 
 class Inserter:
@@ -79,9 +79,9 @@ class Inserter:
         whole = _skipping(table, kind).inline().values(dict.fromkeys(columns)) if skip else plain
         if returning:
             whole = whole.returning(*(table.c[name] for name in returning))
-        bare, plan = _compile(plain, kind)
+        bare, plan = compiled(plain, kind)
         self._binder = _Binder(given, plan)
-        sql, _ = _compile(whole, kind)
+        sql, _ = compiled(whole, kind)
         self._head, marker, self._row = bare.partition(" VALUES ")
         self._head += marker
         self._tail = sql[len(bare) :]
@@ -132,7 +132,7 @@ class _Binder:
     have in common, the very same object, is prepared once.
     """
 
-    def __init__(self, columns: Sequence[Column[Any]], plan: "_Plan") -> None:
+    def __init__(self, columns: Sequence[Column[Any]], plan: "Plan") -> None:
         names = [column.name for column in columns]
         self._pick = itemgetter(*names)
         self._defaults = {column.name: getattr(column.default, "arg", None) for column in columns}
@@ -222,10 +222,12 @@ def _powers(rows: Sequence[Any], largest: int) -> Iterator[Sequence[Any]]:
         start += size
 
 
-_Plan = tuple[tuple[str, Any], ...]
+Plan = tuple[tuple[str, Any], ...]
+"""Each parameter of a statement in its order: its name, and what prepares its value, if anything."""
 
 
-def _bind(plan: _Plan, values: Values) -> tuple[Any, ...]:
+def bound(plan: Plan, values: Values) -> tuple[Any, ...]:
+    """Return the driver's parameters, from name to value."""
     return tuple([process(values[name]) if process else values[name] for name, process in plan])
 
 
@@ -235,7 +237,7 @@ def _execute(connection: Connection, sql: str, values: Sequence[Any]) -> Sequenc
         cursor.execute(sql, values)
         return cursor.fetchall() if cursor.description else ()
     except Exception as error:
-        raise _failure(connection, error) from None
+        raise failure(connection, error) from None
     finally:
         cursor.close()
 
@@ -250,12 +252,12 @@ def _change(connection: Connection, sql: str, rows: Sequence[Sequence[Any]]) -> 
             cursor.executemany(sql, rows)
         return cursor.rowcount
     except Exception as error:
-        raise _failure(connection, error) from None
+        raise failure(connection, error) from None
     finally:
         cursor.close()
 
 
-def _failure(connection: Connection, error: Exception) -> Exception:
+def failure(connection: Connection, error: Exception) -> Exception:
     """Return what is to be raised for what the driver raised."""
     if connection.dialect.is_disconnect(error, None, None):  # type: ignore[arg-type]
         connection.invalidate(error)
@@ -268,15 +270,15 @@ def _dialect(kind: str) -> Dialect:
     return cast(Dialect, make(paramstyle="format" if kind == "postgresql" else "qmark"))
 
 
-def _compile(statement: ClauseElement, kind: str) -> tuple[str, _Plan]:
+def compiled(statement: ClauseElement, kind: str) -> tuple[str, Plan]:
     """Return the statement in the driver's words, and each parameter's name with what prepares its value."""
     dialect = _dialect(kind)
-    compiled = cast(SQLCompiler, statement.compile(dialect=dialect))
+    done = cast(SQLCompiler, statement.compile(dialect=dialect))
     plan = []
-    for name in compiled.positiontup or ():
-        of_column = compiled.binds[name].type.dialect_impl(dialect)
+    for name in done.positiontup or ():
+        of_column = done.binds[name].type.dialect_impl(dialect)
         plan.append((name, of_column.bind_processor(dialect)))
-    return compiled.string, tuple(plan)
+    return done.string, tuple(plan)
 
 
 def _processors(columns: Iterable[ColumnElement[Any]], kind: str) -> tuple[Any, ...]:

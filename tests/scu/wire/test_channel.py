@@ -105,6 +105,20 @@ def test_messages_come_as_they_were_sent(datasets: list[bytes], peer_max_pdu: in
 
 
 @settings(max_examples=60, deadline=None)
+@given(
+    datasets=st.lists(st.binary(max_size=3000), max_size=8),
+    peer_max_pdu=st.sampled_from([0, 70, 71, 128, 4096, 16384]),
+)
+def test_messages_of_one_command_are_those_encoded_one_by_one(
+    datasets: list[bytes], peer_max_pdu: int
+) -> None:
+    with pair(peer_max_pdu) as (sender, _):
+        together = sender.encode_all(CT, request(7), datasets)
+        one_by_one = [b"".join(sender.encode(CT, request(7), data)) for data in datasets]
+        assert together == one_by_one
+
+
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.binary(max_size=5000), max_size=20))
 def test_a_streamed_data_set_arrives_whole_in_even_fragments(chunks: list[bytes]) -> None:
     whole = b"".join(chunks)

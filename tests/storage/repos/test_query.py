@@ -2,20 +2,23 @@ import tracemalloc
 from contextlib import closing
 from itertools import islice
 
+import pytest
+
 from storage.archive import Archive
 from storage.records.attributes import ATTRIBUTES, Level
 from storage.records.computed import COMPUTED
 from storage.records.matching import parse
-from storage.repos.query import Answer
+from storage.sql.streaming import BATCH, FIRST
 from tests.support.crowded import STUDIES
 from tests.support.index import SeriesRows, StudyRows, fill, one_study
 
 
 def find(
     archive: Archive, level: Level, keys: dict[str, str], *wanted: str, limit: int | None = None
-) -> list[Answer]:
+) -> list[dict[str, str]]:
     with archive.read() as tx:
-        return list(tx.query.find(level, parse(keys), wanted, limit))
+        found = tx.query.find(level, parse(keys), wanted, limit)
+        return [dict(zip(wanted, answer, strict=True)) for answers in found for answer in answers]
 
 
 def two_patients(archive: Archive) -> None:
@@ -148,7 +151,7 @@ def test_what_belongs_below_the_level_is_neither_matched_nor_answered(archive: A
     answers = find(
         archive, Level.STUDY, {"Modality": "XX", "StudyInstanceUID": "1.1"}, "Modality", "PatientID"
     )
-    assert answers == [{"PatientID": "4711"}]
+    assert answers == [{"Modality": "", "PatientID": "4711"}]
 
 
 def test_a_query_that_wants_nothing_still_has_answers(archive: Archive) -> None:
@@ -181,14 +184,14 @@ def test_answers_stream_and_memory_stays_flat(crowded_url: str) -> None:
         answers = tx.query.find(
             Level.STUDY, {}, ["StudyDescription", "StudyInstanceUID", "NumberOfPatientRelatedStudies"]
         )
-        list(islice(answers, 1000))
+        seen = sum(len(some) for some in islice(answers, 10))
         tracemalloc.start()
         try:
-            rest = sum(1 for _ in answers)
+            rest = sum(len(some) for some in answers)
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert rest == STUDIES - 1000
+    assert seen + rest == STUDIES
     assert peak < 4 << 20
 
 
@@ -198,4 +201,45 @@ def test_a_query_that_is_given_up_leaves_nothing_behind(archive: Archive) -> Non
         answers = tx.query.find(Level.STUDY, {}, ["StudyInstanceUID"])
         next(answers)
         answers.close()
-        assert len(list(tx.query.find(Level.STUDY, {}, ["StudyInstanceUID"]))) == 1000
+        again = tx.query.find(Level.STUDY, {}, ["StudyInstanceUID"])
+        assert sum(len(some) for some in again) == 1000
+
+
+@pytest.mark.parametrize("count", [0, 1, FIRST - 1, FIRST, FIRST + 1, FIRST + BATCH, FIRST + BATCH + 1])
+def test_no_answer_is_lost_or_given_twice_between_batches(archive: Archive, count: int) -> None:
+    fill(archive, (one_study(number, PatientID=f"{number:03}") for number in range(count)))
+    for level in (Level.PATIENT, Level.STUDY, Level.IMAGE):
+        with archive.read() as tx:
+            batches = list(tx.query.find(level, {}, ["PatientID"]))
+        assert all(batches)
+        assert sorted(patient for batch in batches for (patient,) in batch) == [
+            f"{number:03}" for number in range(count)
+        ]
+        assert all(len(batch) <= BATCH for batch in batches)
+        assert not batches or len(batches[0]) <= FIRST
+
+
+def test_patients_come_by_their_ids_and_only_so_many(archive: Archive) -> None:
+    fill(archive, (one_study(number, PatientID=str(9 - number % 5)) for number in range(50)))
+    answers = find(archive, Level.PATIENT, {}, "PatientID", "NumberOfPatientRelatedStudies", limit=3)
+    assert [(each["PatientID"], each["NumberOfPatientRelatedStudies"]) for each in answers] == [
+        ("5", "10"),
+        ("6", "10"),
+        ("7", "10"),
+    ]
+
+
+def test_many_patients_are_counted_each_on_its_own(archive: Archive) -> None:
+    fill(archive, (one_study(number, PatientID=f"P{number // 2}") for number in range(500)))
+    answers = find(archive, Level.STUDY, {}, "NumberOfPatientRelatedStudies", "PatientID")
+    assert [each["NumberOfPatientRelatedStudies"] for each in answers] == ["2"] * 500
+
+
+def test_queries_of_one_shape_do_not_mix_their_values(archive: Archive) -> None:
+    two_patients(archive)
+    for uid, date in (("1.1", "20240101"), ("1.2", ""), ("9", "")):
+        found = find(archive, Level.STUDY, {"StudyInstanceUID": uid}, "StudyInstanceUID", "StudyDate")
+        expected = {"StudyInstanceUID": uid, "StudyDate": date}
+        assert found == ([] if uid == "9" else [expected])
+    for limit in (1, 2, 3):
+        assert len(find(archive, Level.STUDY, {}, "PatientID", limit=limit)) == limit

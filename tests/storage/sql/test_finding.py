@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from storage.archive import Archive
 from storage.records.attributes import Level
 from storage.records.matching import parse
 from storage.repos.query import QueryRepo
-from storage.sql.finding import statement
+from storage.sql.finding import asked
 from tests.support.index import SeriesRows, StudyRows, analyze, fill
 
 EXACT = [  # level, keys, the index that must be used
@@ -87,16 +86,13 @@ def _filled(request: Any, folders: pytest.TempPathFactory, count: int, instances
 
 def plan(archive: Archive, level: Level, keys: dict[str, str]) -> str:
     """Return what the database says it will do."""
-    found = statement(archive.kind, level, parse(keys), WANTED[: 1 if level is Level.PATIENT else 3], 100)
-    dialect: Any = sqlite.dialect() if archive.kind == "sqlite" else postgresql.dialect()
-    compiled = found.compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    wanted = WANTED[: 1 if level is Level.PATIENT else 3]
+    sql, values = asked(archive.kind, level, parse(keys), wanted, 100)
     with archive.read() as tx:
         if archive.kind == "sqlite":
-            rows = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled}")
+            rows = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)
             return "\n".join(str(row[3]) for row in rows)
-        explained = f"EXPLAIN (FORMAT JSON) {compiled}"  # percent signs are doubled already
-        whole = tx.connection.exec_driver_sql(explained).scalar_one()
-    return json.dumps(whole)
+        return json.dumps(tx.connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {sql}", values).scalar_one())
 
 
 def scans(archive: Archive, told: str) -> list[str]:
