@@ -6,13 +6,14 @@ from collections.abc import Mapping
 import structlog
 
 from node.core import clock
+from node.core.trouble import report
 from node.indexing.batch import BOOKMARK, Positions
 from node.intake.notes import Unreadable, decode
 from storage.archive import Archive
 from storage.blobs.log.pages import Page
 from storage.blobs.log.store import ReceiveLog
 from storage.blobs.log.tail import Entry
-from storage.errors import StorageError
+from storage.errors import NotFound, StorageError
 from storage.records.arrival import Arrival
 
 _log = structlog.get_logger()
@@ -75,8 +76,11 @@ class Log:
             with self._blobs.open(blob.key) as reader:
                 for piece in reader.chunks(blob.offset):
                     digest.update(piece)
-        except StorageError:
+        except NotFound:
             return False
+        except StorageError as error:  # it may have been acknowledged: then who reads it will be told
+            report("index.unproven", error, arrival.sop_instance_uid, blob=blob.key)
+            return True
         return digest.hexdigest() == blob.digest
 
     @property

@@ -18,7 +18,7 @@ from typing import Any
 from rules.unknown import Unknown
 from storage.records.arrival import Arrival, BlobRef, Origin, Way
 
-_FORM = 1  # of the note; one that is not known is left for a newer program
+_FORM = 1  # of the note; one that is not known is passed over, and said
 _UNSAID = "-"  # as `wanted`: what rules want is read from the blob again
 
 _TYPES: tuple[tuple[str, type, Callable[[Any], str], Callable[[str], object]], ...] = (
@@ -83,7 +83,7 @@ def decode(note: bytes, key: str) -> Arrival:
             further={name: _value(value) for name, value in further.items()},
             wanted=wanted,
         )
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, ArithmeticError, StopIteration, RecursionError) as error:
         raise Unreadable(f"{type(error).__name__} in a note") from error
 
 

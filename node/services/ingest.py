@@ -12,6 +12,8 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 
+import structlog
+
 from node.intake.buffers import BUFFER, Buffers
 from node.intake.errors import Malformed
 from node.intake.files import MEDIA_DIRECTORY, ByteStream, read_head
@@ -28,6 +30,7 @@ from storage.commit import Follower, GroupCommit
 from storage.records.arrival import Origin
 
 _SETTLE_SECONDS = 10.0
+_log = structlog.get_logger()
 
 __all__ = ["Claim", "Ingest", "Outcome", "Reception", "Refusal"]
 
@@ -90,7 +93,10 @@ class Ingest:
 
     def settle(self) -> bool:
         """Return once the index has all that was acknowledged so far, False when that takes too long."""
-        return self._journal is None or self._journal.settle(_SETTLE_SECONDS)
+        settled = self._journal is None or self._journal.settle(_SETTLE_SECONDS)
+        if not settled:
+            _log.warning("index.not_settled", seconds=_SETTLE_SECONDS)
+        return settled
 
     def begin(self, claim: Claim, origin: Origin) -> Reception:
         """Begin to take in one instance."""

@@ -154,3 +154,16 @@ def test_writers_of_sqlite_take_turns_and_keep_their_patience(sqlite_url: str) -
         list(pool.map(write, range(4)))
     assert sorted(done) == sorted(20 * [*range(4)])
     archive.close()
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_only_a_durable_engine_waits_for_the_disk(archive_url: str, durable: bool):
+    engine = make_engine(archive_url, durable=durable)
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            found = connection.exec_driver_sql("PRAGMA synchronous").scalar_one()
+            assert found == (2 if durable else 1)  # FULL, NORMAL
+        else:
+            found = connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
+            assert found == ("on" if durable else "off")
+    engine.dispose()

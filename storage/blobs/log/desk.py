@@ -103,7 +103,10 @@ class LogDesk:
             if self._open:
                 return min(self._open.values())
             present = self._present
-            return position(present.number, present.tail) if present else position(self._number, 0)
+            if present is not None:
+                return position(present.number, present.tail)
+            # Of one that was given up the successor may have been made ready already: it is the next.
+            return position(self._ready.number if self._ready else self._number, 0)
 
     def _folder(self, area: str) -> str:
         minute = int(self._clock()) // 60

@@ -6,6 +6,7 @@ from the log, by whoever holds `Pages.lead` (`node.indexing`). A receiver that g
 """
 
 import _thread
+import errno
 import os
 import threading
 import time
@@ -107,9 +108,15 @@ class Journal:
     def _sync(self, group: Sequence["_Turn"]) -> None:
         for segment in {turn.spot.segment for turn in group}:
             try:
+                if segment.doubtful:
+                    raise OSError(errno.EIO, "an earlier failure")
                 os.fdatasync(segment.file)
-            except OSError as error:
-                # Linux tells it once: a later sync of this file may say that all is well.
+            except Exception as trouble:
+                # Linux tells it once: a later sync of this file may say that all is well, also to those who
+                # had written before it failed and wait for the next one.
+                segment.doubtful = True
+                name = type(trouble).__name__
+                error = trouble if isinstance(trouble, OSError) else OSError(errno.EIO, name)
                 self._desk.give_up(segment.number)
                 for turn in group:
                     if turn.spot.segment is segment:
@@ -177,10 +184,7 @@ class Journal:
             self._moved.notify_all()
         self._own.ring()
         self._listener.join()
-        self._own.close()
-        self._indexer.close()
-        self._haste.close()
-        self._page.close()
+        # Page and bells go with the last reference: a thread that was cut off may be in the middle of them.
 
 
 class _Turn:

@@ -109,6 +109,7 @@ class Bell:
     """A named pipe: any process rings, one waits. It keeps what was rung while nobody waited."""
 
     def __init__(self, path: str) -> None:
+        self._file = -1
         with contextlib.suppress(FileExistsError):
             os.mkfifo(path, 0o600)
         # For both: it opens without a peer, and never ends.
@@ -129,8 +130,12 @@ class Bell:
                 os.read(file, 65536)
 
     def close(self) -> None:
-        """Let it go; the pipe stays."""
-        os.close(self._file)
+        """Let it go; the pipe stays. Nobody may be using it; else leave it to its last reference."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+    __del__ = close
 
 
 class Pages:

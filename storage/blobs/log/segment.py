@@ -73,6 +73,7 @@ class Segment:
         self.file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self.size = os.fstat(self.file).st_size
         self.tail = BLOCK
+        self.doubtful = False  # a sync of it has failed
         self._writers = 0
         self._retired = False
 

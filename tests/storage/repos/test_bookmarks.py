@@ -37,3 +37,15 @@ def test_of_several_first_ones_one_stays(archive: Archive) -> None:
     assert len(seen) == 1
     with archive.read() as tx:
         assert tx.bookmarks.get("key")["number"] in seen
+
+
+def test_bookmarks_of_one_kind_are_listed_and_removed(archive: Archive) -> None:
+    with archive.begin() as tx:
+        for name in ("log a", "log b", "logs", "scrub"):
+            tx.bookmarks.put(name, {"position": len(name)}, NOW)
+        tx.bookmarks.remove("log b")
+        tx.bookmarks.remove("never was")
+        tx.commit()
+    with archive.read() as tx:
+        assert dict(tx.bookmarks.below("log ")) == {"log a": {"position": 5}}
+        assert tx.bookmarks.get("scrub") == {"position": 5}

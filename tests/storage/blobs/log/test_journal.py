@@ -242,3 +242,69 @@ def test_what_is_left_in_the_log_is_none_of_a_crashs_leavings(tmp_path):
     again.drop(token_of(again))
     assert list(again.keys()) == []
     again.close()
+
+
+def test_after_a_sync_that_failed_the_segment_that_was_made_ready_is_the_next(log, journal, monkeypatch):
+    for n in range(5):  # over half of the first segment
+        journal.enter("instances", [bytes(1 << 20)], 1 << 20, b"note %d" % n)
+    page, real = log.pages.open(token_of(log)), os.fdatasync
+
+    def broken(_):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", broken)
+    with pytest.raises(Unavailable):
+        enter(journal, 5)
+    monkeypatch.setattr(os, "fdatasync", real)
+    before = page.durable
+    enter(journal, 6)
+    tail = log.tail(token_of(log))
+    entries, _ = tail.read(before, page.durable, 1000)
+    assert [each.note for each in entries] == [b"note 6"]
+    tail.close()
+    page.close()
+
+
+def test_who_had_written_before_a_sync_failed_is_not_told_that_all_is_well(log, journal, monkeypatch):
+    outcomes, calls = [], []
+
+    def sync(_):
+        calls.append(1)
+        if len(calls) == 1:
+            deadline = time.monotonic() + 60
+            while not journal._waiting and time.monotonic() < deadline:
+                time.sleep(0.01)
+            raise OSError(5, "Input/output error")
+
+    def work(n):
+        try:
+            enter(journal, n)
+            outcomes.append("acknowledged")
+        except Unavailable:
+            outcomes.append("refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", sync)
+        threads = [threading.Thread(target=work, args=(n,)) for n in range(2)]
+        threads[0].start()
+        while not calls:
+            time.sleep(0.01)
+        threads[1].start()
+        for thread in threads:
+            thread.join(60)
+    assert outcomes == ["refused", "refused"]
+    assert notes(log) == []
+
+
+def test_whatever_a_sync_raises_nobody_is_told_that_all_is_well(log, journal, monkeypatch):
+    def broken(_):
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", broken)
+        with pytest.raises(Unavailable):
+            enter(journal, 1)
+    enter(journal, 2)
+    page = log.pages.open(token_of(log))
+    assert notes(log, page.durable) == [b"note 2"]
+    page.close()
