@@ -42,7 +42,13 @@ def test_what_is_wrong_is_told(client: FlaskClient, node: Node):
     assert answer.json is not None
     assert answer.json["status"] == "failing"
     fault = f"port {node.config.dicom.port}: Connection refused"
-    assert answer.json["checks"] == {"database": "ok", "blobs": "ok", "space": "ok", "index": "ok", "dicom": fault}
+    assert answer.json["checks"] == {
+        "database": "ok",
+        "blobs": "ok",
+        "space": "ok",
+        "index": "ok",
+        "dicom": fault,
+    }
     page = client.get("/")
     assert page.status_code == 200
     assert f"Needs attention What is wrong dicom {fault}" in words(page.text)
