@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from pynetdicom import AE, evt
+from pynetdicom.dimse_primitives import C_STORE
 
 from tests.fuzz.streams import CONTEXTS
 
@@ -75,6 +76,8 @@ def _note(lines: Iterator[str], acceptor: Acceptor) -> None:
 
 def _store(event: evt.Event) -> int:
     request = event.request
+    assert isinstance(request, C_STORE)
+    assert request.DataSet is not None
     digest = hashlib.sha256(request.DataSet.getvalue()).hexdigest()
     line = [event.assoc.requestor.ae_title.strip(), str(request.AffectedSOPInstanceUID)]
     sys.stdout.write(json.dumps([*line, str(event.context.transfer_syntax), digest]) + "\n")
@@ -94,6 +97,8 @@ def main() -> None:
     server = ae.start_server(
         ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, _store), (evt.EVT_C_ECHO, lambda _: 0)]
     )
+    assert server is not None
+    assert server.socket is not None
     sys.stdout.write(f"{server.socket.getsockname()[1]}\n")
     sys.stdout.flush()
     sys.stdin.read()

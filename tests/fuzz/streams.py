@@ -213,17 +213,29 @@ def _insert(stream: bytearray, chance: Chance) -> None:
     )
 
 
-def _length(stream: bytearray, chance: Chance) -> None:
-    """Another length of a PDU, or of the first PDV in it."""
+def _starts(stream: bytearray) -> list[int]:
+    """Where the PDUs begin, as their lengths say."""
     starts, at = [], 0
     while at + 12 <= len(stream):
         starts.append(at)
         at += 6 + struct.unpack_from(">L", stream, at + 2)[0]
-    if starts:
+    return starts
+
+
+def _length(stream: bytearray, chance: Chance) -> None:
+    """Another length of a PDU, or of the first PDV in it."""
+    if starts := _starts(stream):
         where = chance.choice(starts) + chance.choice((2, 6))
         (length,) = struct.unpack_from(">L", stream, where)
         wrong = chance.choice((0, 1, length + 1, length - 1, length * 2, 131072, 131073, -1))
         struct.pack_into(">L", stream, where, wrong & 0xFFFFFFFF)
+
+
+def _tiny(stream: bytearray, chance: Chance) -> None:
+    """A PDV too short for its own header, in a PDU of that length."""
+    if starts := _starts(stream):
+        at, length = chance.choice(starts), chance.choice((0, 1))
+        stream[at:at] = pdata((struct.pack(">L", length) + bytes([chance.choice((1, 3, 5))]))[: 4 + length])
 
 
 PDV_FAULTS = {
@@ -233,7 +245,7 @@ PDV_FAULTS = {
         *(_swap, _twice, _drop, _between, _endless, _element),
     )
 }
-BYTE_FAULTS = {fault.__name__: fault for fault in (_flip, _end, _lose, _insert, _length)}
+BYTE_FAULTS = {fault.__name__: fault for fault in (_flip, _end, _lose, _insert, _length, _tiny)}
 SPOILING = (*PDV_FAULTS, *BYTE_FAULTS)
 
 

@@ -142,7 +142,7 @@ def test_a_receiver_keeps_what_it_acknowledged_and_no_more(start_node: Callable[
 def test_a_receiver_process_takes_spoilt_streams(
     tmp_path: Path, start_process: Callable[..., NodeProcess]
 ) -> None:
-    in_another_process(start_process(write_config(tmp_path, dicom=LIMITS)), some(120))
+    in_another_process(start_process(write_config(tmp_path, dicom=LIMITS)), some(100))
 
 
 def test_who_stops_anywhere_is_ended_in_time(start_node: Callable[..., Running]) -> None:

@@ -18,7 +18,12 @@ from tests.support.samples import ct, encode
 
 PATIENCE = 30.0
 """Seconds after which a connection that has not ended counts as hanging; the limits of the node are 2."""
-LIMITS = {"association_timeout": 2, "idle_timeout": 2, "pdu_timeout": 2, "drain_timeout": 2}
+LIMITS: dict[str, object] = {
+    "association_timeout": 2,
+    "idle_timeout": 2,
+    "pdu_timeout": 2,
+    "drain_timeout": 2,
+}
 STORE_RQ, STORE_RSP = 0x0001, 0x8001
 ACCEPTED = 2
 
