@@ -78,7 +78,7 @@ class Conditions:
     """
 
     def __init__(self, dialect: str, parameters: Parameters) -> None:
-        self._sqlite = dialect == "sqlite"
+        self.on_sqlite = dialect == "sqlite"
         self._parameters = parameters
 
     def of(self, keyword: str, criterion: Criterion, *, leads: bool = True) -> Condition:
@@ -102,7 +102,7 @@ class Conditions:
 
     def shade(self, column: Cell, leads: bool) -> Cell:
         """Keep SQLite from using an index on `column` unless it `leads`, by a unary plus."""
-        if leads or not self._sqlite:
+        if leads or not self.on_sqlite:
             return column
         return UnaryExpression(column, operator=custom_op("+"), type_=column.type)
 
@@ -143,11 +143,11 @@ class Conditions:
         return and_(*parts)
 
     def _shaped(self, column: Cell, tokens: tuple[Token, ...]) -> Condition:
-        write = _glob if self._sqlite else _like
+        write = _glob if self.on_sqlite else _like
         pattern = self._parameters.add(
             lambda values: write(tuple(cast(Token, filled(token, values)) for token in tokens)), Text()
         )
-        if self._sqlite:  # its LIKE ignores case
+        if self.on_sqlite:  # its LIKE ignores case
             return column.op("GLOB", is_comparison=True)(pattern)
         return column.like(pattern, escape=_LIKE_ESCAPE)
 
@@ -164,7 +164,7 @@ class Conditions:
         """Return the condition that one of the values that `column` joins by backslashes is asked for."""
         values = criterion.values if isinstance(criterion, OneOf) else (getattr(criterion, "value", ""),)
         joined = self._between_backslashes(column)
-        find = func.instr if self._sqlite else func.strpos
+        find = func.instr if self.on_sqlite else func.strpos
         found = (find(joined, self._text("\\{}\\".format, value)) for value in values)
         return or_(false(), *(place > literal_column("0") for place in found))
 

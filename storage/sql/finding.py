@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Text, cast, exists, literal_column, select
+from sqlalchemy import ColumnElement, FromClause, Select, Text, cast, exists, literal_column, select
 
 from storage.records.attributes import BY_KEYWORD, Level
 from storage.records.criteria import Criterion, OneOf, Single
-from storage.records.levels import level_of
+from storage.records.levels import DEPTH, level_of
 from storage.records.tables import instance, series, study
 from storage.sql.conditions import Conditions, Parameters
 from storage.sql.leading import leading
@@ -21,6 +21,8 @@ from storage.sql.prepared import Plan, bound, compiled
 from storage.sql.slots import Shape, Values, split
 
 _TABLES = {Level.PATIENT: study, Level.STUDY: study, Level.SERIES: series, Level.IMAGE: instance}
+
+_ONE: Select[Any] = select(literal_column("1"))
 
 _COUNTERS: dict[str, ColumnElement[Any]] = {
     "NumberOfStudyRelatedSeries": study.c.number_of_series,
@@ -77,7 +79,9 @@ def _form(
     cells = [_column(keyword) for keyword in columns]
     if level is Level.PATIENT:
         cells = [study.c.patient_id, study.c.issuer_of_patient_id, study.c.id, *cells]
-    found = select(*cells).select_from(_joined(level)).where(*_conditions(kind, shape, leader, parameters))
+    conditions = Conditions(kind, parameters)
+    found = select(*cells).select_from(_joined(level, leader, conditions))
+    found = found.where(*_conditions(conditions, shape, leader))
     if level is Level.PATIENT:
         found = found.order_by(study.c.patient_id)  # an index has that order: answers stream
     sql, plan = compiled(found, kind)
@@ -86,14 +90,23 @@ def _form(
     return Form(sql, plan, parameters)
 
 
-def _joined(level: Level) -> FromClause:
-    if level is Level.IMAGE:
-        return instance.join(series, instance.c.series_row == series.c.id).join(
-            study, series.c.study_row == study.c.id
-        )
-    if level is Level.SERIES:
-        return series.join(study, series.c.study_row == study.c.id)
-    return study
+def _joined(level: Level, leader: str, conditions: Conditions) -> FromClause:
+    """Join the tables of `level` and above.
+
+    SQLite is kept from beginning anywhere but at the table of the key that leads: without counting, it could
+    go through all instances to find those of one day's studies.
+    """
+    if level in (Level.PATIENT, Level.STUDY):
+        return study
+    start = DEPTH[level_of(leader)] if leader else 0
+    joined: FromClause = study
+    lower = ((series, series.c.study_row, study), (instance, instance.c.series_row, series))
+    for (below, row, above), depth in zip(lower, (DEPTH[Level.SERIES], DEPTH[Level.IMAGE]), strict=True):
+        if depth <= DEPTH[level]:
+            is_found = start >= depth  # what is above by its number, otherwise what is below by its index
+            on = conditions.shade(row, not is_found) == conditions.shade(above.c.id, is_found)
+            joined = joined.join(below, on)
+    return joined
 
 
 def _column(keyword: str) -> ColumnElement[Any]:
@@ -105,14 +118,13 @@ def _column(keyword: str) -> ColumnElement[Any]:
     return _TABLES[attribute.level].c[attribute.column].label(keyword)
 
 
-def _conditions(kind: str, shape: Shape, leader: str, parameters: Parameters) -> list[ColumnElement[bool]]:
-    conditions = Conditions(kind, parameters)
+def _conditions(conditions: Conditions, shape: Shape, leader: str) -> list[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     for keyword, criterion in shape:
         # Columns of instances have no index of their own beside their UID's: nothing to be kept from.
         leads = keyword == leader or level_of(keyword) is Level.IMAGE
         if keyword == "ModalitiesInStudy":
-            where.append(_modalities(conditions, criterion, leads))
+            where += _modalities(conditions, criterion, leads)
         elif keyword == "SOPClassesInStudy":
             where.append(conditions.holds(study.c.sop_classes_in_study, criterion))
         else:
@@ -120,14 +132,18 @@ def _conditions(kind: str, shape: Shape, leader: str, parameters: Parameters) ->
     return where
 
 
-def _modalities(conditions: Conditions, criterion: Criterion, leads: bool) -> ColumnElement[bool]:
+def _modalities(conditions: Conditions, criterion: Criterion, leads: bool) -> list[ColumnElement[bool]]:
     """Any series of the study matches; found by the index of series when nothing else leads."""
     if not leads and isinstance(criterion, Single | OneOf):
-        return conditions.holds(study.c.modalities_in_study, criterion)
-    other = series.alias()  # series itself may be joined already
+        return [conditions.holds(study.c.modalities_in_study, criterion)]
+    other, earlier = series.alias(), series.alias()  # series itself may be joined already
     matches = conditions.matches(conditions.shade(other.c.modality, leads), criterion)
-    if leads:
-        return study.c.id.in_(select(other.c.study_row).where(matches))
-    return exists(
-        select(literal_column("1")).select_from(other).where(other.c.study_row == study.c.id, matches)
-    )
+    if not leads:
+        return [exists(_ONE.select_from(other).where(other.c.study_row == study.c.id, matches))]
+    if not conditions.on_sqlite:
+        return [study.c.id.in_(select(other.c.study_row).where(matches))]
+    # The same would have SQLite collect all studies before the first: join the first such series of each.
+    before = conditions.matches(conditions.shade(earlier.c.modality, False), criterion)
+    same = earlier.c.study_row == other.c.study_row, earlier.c.id < other.c.id
+    is_first = ~exists(_ONE.select_from(earlier).where(*same, before).correlate(other))
+    return [study.c.id == conditions.shade(other.c.study_row, False), matches, is_first]

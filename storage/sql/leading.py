@@ -44,5 +44,7 @@ def _width(criterion: Criterion) -> int:
     if isinstance(criterion, DateTimeRange):
         return _width(criterion.dates)
     if isinstance(criterion, Range) and criterion.low != criterion.high:
-        return 3 if criterion.low and criterion.high else 10
+        if criterion.low and criterion.high:
+            return 3
+        return 4 if criterion.low else 10  # who asks from a day on mostly means the latest
     return 0

@@ -41,6 +41,20 @@ EXACT = [  # level, keys, the index that must be used
 WANTED = ["PatientName", "StudyDate", "StudyInstanceUID"]
 
 
+BROAD = [  # level, keys, what must be gone through first, on SQLite
+    (Level.PATIENT, {}, "SCAN study USING INDEX ix_study_patient_id"),
+    (Level.STUDY, {}, "SCAN study"),
+    (Level.SERIES, {}, "SCAN study"),
+    (Level.IMAGE, {}, "SCAN study"),
+    (Level.IMAGE, {"StudyDate": "20240101-"}, "SEARCH study USING INDEX ix_study_study_date_key"),
+    (Level.IMAGE, {"StudyDate": "20240101-", "Modality": "CT"}, "SEARCH study USING INDEX"),
+    (Level.IMAGE, {"PatientName": "*Y7*"}, "SCAN study"),
+    (Level.IMAGE, {"Modality": "CT"}, "SEARCH series USING INDEX ix_series_modality"),
+    (Level.STUDY, {"ModalitiesInStudy": "CT"}, "SEARCH series_1 USING INDEX ix_series_modality"),
+    (Level.IMAGE, {"InstanceNumber": "1"}, "SCAN instance"),
+]
+
+
 def studies(count: int, instances: int) -> Iterator[StudyRows]:
     for number in range(count):
         uid = f"2.25.{number}"
@@ -107,6 +121,38 @@ def test_an_index_leads(filled: Archive, level: Level, keys: dict[str, str], ind
     told = plan(filled, level, keys)
     assert index in told
     assert not scans(filled, told), told
+
+
+@pytest.mark.parametrize(("level", "keys", "first"), BROAD)
+def test_a_broad_query_begins_at_once(
+    filled: Archive, level: Level, keys: dict[str, str], first: str
+) -> None:
+    told = plan(filled, level, keys)
+    if filled.kind == "sqlite":
+        assert told.startswith(first), told
+        assert "LIST SUBQUERY" not in told, "all are collected before the first is answered"
+        assert "TEMP B-TREE" not in told
+    with filled.read() as tx:
+        found = [
+            answer for some in tx.query.find(level, parse(keys), ["StudyInstanceUID"]) for answer in some
+        ]
+    expected = 6000 if level is Level.IMAGE else 3000
+    assert len(found) == (expected if not keys else len(found)) > 0
+
+
+@pytest.mark.parametrize("level", [Level.STUDY, Level.SERIES, Level.IMAGE])
+@pytest.mark.parametrize("modalities", ["XA", "XA\\CT", "X?", "XA\\C*"])
+def test_a_study_of_several_series_of_a_modality_is_found_once(
+    archive: Archive, level: Level, modalities: str
+) -> None:
+    series = [
+        SeriesRows({"SeriesInstanceUID": f"1.{n}", "Modality": each}, [{"SOPInstanceUID": f"1.{n}.1"}])
+        for n, each in enumerate(("MR", "XA", "XA", "CT"))
+    ]
+    fill(archive, [StudyRows({"StudyInstanceUID": "1"}, series), StudyRows({"StudyInstanceUID": "2"}, [])])
+    with archive.read() as tx:
+        (found,) = tx.query.find(level, parse({"ModalitiesInStudy": modalities}), ["StudyInstanceUID"])
+    assert [list(answer) for answer in found] == [["1"]] * (1 if level is Level.STUDY else 4)
 
 
 @pytest.mark.soak

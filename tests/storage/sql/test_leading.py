@@ -13,6 +13,8 @@ from storage.sql.leading import leading
         ({"StudyDate": "20240101", "PatientName": "D*"}, "StudyDate"),
         ({"StudyDate": "20240101-", "AccessionNumber": "A1"}, "AccessionNumber"),
         ({"Modality": "CT", "StudyDate": "20240101"}, "StudyDate"),
+        ({"PatientSex": "F", "StudyDate": "20240101-"}, "StudyDate"),
+        ({"PatientSex": "F", "StudyDate": "-20240101"}, "PatientSex"),
         ({"ModalitiesInStudy": "CT", "PatientID": "*1"}, "ModalitiesInStudy"),
         ({"StudyInstanceUID": "1", "SeriesInstanceUID": "2", "Modality": "CT"}, "SeriesInstanceUID"),
         ({"StudyInstanceUID": "1", "SOPInstanceUID": "3"}, "SOPInstanceUID"),
