@@ -5,11 +5,13 @@ import time
 from pathlib import Path
 
 from benchmarks import peers
+from benchmarks.asking import calling
 from benchmarks.data import instance, write
 from benchmarks.ingest import Load, send
 from benchmarks.report import Table
 
 REPEATS = 5
+_ALWAYS = dict.fromkeys(("StudyInstanceUID", "PatientID", "StudyDate"), "")
 
 
 def make_studies(folder: Path, count: int) -> Load:
@@ -25,17 +27,7 @@ def make_studies(folder: Path, count: int) -> Load:
 def find(peer: peers.Peer, *keys: str) -> tuple[float, int]:
     """One findscu at study level: the best seconds of several runs, and how many answers came."""
     command = [str(peers.program("findscu")), "-S", "-aec", peer.ae_title, "127.0.0.1", str(peer.port)]
-    command += [
-        "-k",
-        "QueryRetrieveLevel=STUDY",
-        "-k",
-        "StudyInstanceUID",
-        "-k",
-        "PatientID",
-        "-k",
-        "StudyDate",
-    ]
-    for key in keys:
+    for key in ("QueryRetrieveLevel=STUDY", *_ALWAYS, *keys):
         command += ["-k", key]
     best, answers = float("inf"), 0
     for _ in range(REPEATS):
@@ -48,21 +40,25 @@ def find(peer: peers.Peer, *keys: str) -> tuple[float, int]:
     return best, answers
 
 
-def measure(folder: Path, studies: Load) -> Table:
-    """Milliseconds of the whole findscu, its start and association included."""
-    table = Table(f"C-FIND at {studies.count:,} studies, whole findscu", "ms")
+def measure(folder: Path, studies: Load) -> list[Table]:
+    """Milliseconds of the whole findscu, its start and association included, and of the query alone."""
+    whole = Table(f"C-FIND at {studies.count:,} studies, whole findscu", "ms")
+    alone = Table(f"C-FIND at {studies.count:,} studies, within one association, median", "ms")
     nodes = [("isocentre", peers.isocentre(folder / "isocentre"))]
     if peers.program("Orthanc"):
         nodes.append(("Orthanc", peers.orthanc(folder / "orthanc", True)))
     for name, node in nodes:
         with node as peer:
             send(studies, peer, True)
-            for what, keys in (
-                ("exact AccessionNumber", ("PatientName", "AccessionNumber=A0000777")),
-                ("exact PatientID", ("PatientName", "PatientID=P0000777")),
-                (f"SMITH* ({studies.count // 10:,} answers)", ("PatientName=SMITH*", "AccessionNumber")),
-            ):
-                seconds, answers = find(peer, *keys)
-                table.put(name, what, seconds * 1000)
-                print(f"    {answers} answers")
-    return table
+            for what, keys in {
+                "exact AccessionNumber": {"PatientName": "", "AccessionNumber": "A0000777"},
+                "exact PatientID": {"PatientName": "", "PatientID": "P0000777"},
+                f"SMITH* ({studies.count // 10:,} answers)": {"PatientName": "SMITH*", "AccessionNumber": ""},
+            }.items():
+                seconds, answers = find(peer, *(f"{key}={value}" for key, value in keys.items()))
+                whole.put(name, what, seconds * 1000)
+                with calling(peer) as caller:
+                    figures = caller.measure("STUDY", lambda _, keys=keys: _ALWAYS | keys, REPEATS * 10)
+                alone.put(name, what, figures.whole * 1000)
+                assert figures.answers == answers, f"{figures.answers} answers, {answers} to findscu"
+    return [whole, alone]
