@@ -74,9 +74,7 @@ def use(port: int, account: Account, study: int) -> None:
 
 
 def add(account: Account, told: dict[str, bytes]) -> None:
-    digests = {(uid, hashlib.sha256(encoded).hexdigest()) for uid, encoded in told.items()}
-    account.acknowledged |= digests
-    account.sent |= {digest for _, digest in digests}
+    account.acknowledged |= {(uid, hashlib.sha256(encoded).hexdigest()) for uid, encoded in told.items()}
 
 
 def gone() -> bool:

@@ -101,11 +101,18 @@ def _first(sock: socket.socket) -> bytes:
 
 @dataclass
 class Account:
-    """Who was told what: SOP Instance UID of the command and SHA-256 of the data set."""
+    """Who was told what.
 
-    sent: set[str] = field(default_factory=set)
+    Attributes
+    ----------
+    acknowledged
+        SOP Instance UID of the command and SHA-256 of the data set, where the answer was 0x0000.
+    unanswered
+        SHA-256 of each data set that came whole, and whose answer was not seen.
+    """
+
     acknowledged: set[tuple[str, str]] = field(default_factory=set)
-    refused: set[str] = field(default_factory=set)
+    unanswered: set[str] = field(default_factory=set)
 
     def add(self, told: Conversation) -> None:
         """See that each C-STORE was answered once, in order, and note how."""
@@ -115,24 +122,20 @@ class Account:
         assert (
             told.first != ACCEPTED or told.back.end in ("closed", "aborted") or told.back.reason == UNEXPECTED
         )
-        self.sent |= {each.digest for each in asked}
-        doubtful = {each.digest for each in asked[len(answers) :]}
+        self.unanswered |= {each.digest for each in asked[len(answers) :]}
         for one, answer in zip(asked, answers, strict=False):
             assert answer.number(0x0120) == one.number(0x0110)
             if answer.number(0x0900) == 0:
                 self.acknowledged.add((one.uid(0x1000), one.digest))
-                doubtful.add(one.digest)
-        self.refused |= {each.digest for each in asked} - doubtful
 
     def check(self, kept: set[tuple[str, str]]) -> None:
-        """See that all that was acknowledged is kept bit for bit, and nothing else is."""
+        """See that all that was acknowledged is kept bit for bit, and nothing else."""
         digests = {digest for _, digest in kept}
         told = Counter(uid for uid, _ in self.acknowledged)
         for uid, digest in self.acknowledged:
             # Of two contents under one UID, the second is not kept where it says the same in other bytes.
             assert (uid, digest) in kept or (not uid and digest in digests) or told[uid] > 1, (uid, digest)
-        assert digests - self.sent == set()
-        assert digests & self.refused == set()
+        assert digests - {digest for _, digest in self.acknowledged} - self.unanswered == set()
 
 
 UNEXPECTED = 2  # A-RELEASE-RP, which the reader takes for a PDU out of place
