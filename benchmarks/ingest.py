@@ -1,17 +1,19 @@
 """How fast instances are taken: dcmtk's storescu as the scanner, several receivers in turn."""
 
-import contextlib
+import os
+import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import peers
 from benchmarks.data import write_load
-from benchmarks.report import Table
+from benchmarks.receivers import FAST, SENDER, SHIPPED, TLS, Receivers, Way
+from benchmarks.report import OURS, Table
 
-Receiver = contextlib.AbstractContextManager[peers.Peer]
+_FEWER = 5  # an Nth of the load is sent to who waits 40 ms for each message
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,15 @@ def make_loads(folder: Path, share: int) -> list[Load]:
     loads = []
     for name, studies, each, side in (("525 KB", 2, 250 // share, 512), ("39 KB", 20, 100 // share, 138)):
         for parts in (1, 4):
-            folders = write_load(folder / f"{side}-{parts}", studies, each, side, parts)
-            loads.append(Load(f"{name} x{parts}", folders, studies * each))
+            count = max(each, parts)
+            folders = write_load(folder / f"{side}-{parts}", studies, count, side, parts)
+            loads.append(Load(f"{name} x{parts}", folders, studies * count))
     return loads
 
 
 def send(load: Load, peer: peers.Peer, nodelay: bool) -> float:
     """Send a load with a storescu for each folder at once; return the seconds until the last has ended."""
-    command = [str(peers.program("storescu")), "-aec", peer.ae_title, "+sd", "+r"]
+    command = [str(peers.program("storescu")), *peer.options, "-aec", peer.ae_title, "+sd", "+r"]
     target = ["127.0.0.1", str(peer.port)]
     began = time.perf_counter()
     running = [
@@ -47,40 +50,60 @@ def send(load: Load, peer: peers.Peer, nodelay: bool) -> float:
         )
         for folder in load.folders
     ]
-    for process in running:
-        _, said = process.communicate(timeout=900)
-        if process.returncode:
-            raise RuntimeError(f"storescu to {peer.name}: {said.decode(errors='replace')[-500:]}")
-    return time.perf_counter() - began
+    try:
+        for process in running:
+            _, said = process.communicate(timeout=900)
+            if process.returncode:
+                raise RuntimeError(f"storescu to {peer.name}: {said.decode(errors='replace')[-500:]}")
+        return time.perf_counter() - began
+    finally:
+        for process in running:
+            process.kill()
+            process.wait()
 
 
-def receivers(folder: Path, nodelay: bool) -> Iterator[tuple[str, Receiver]]:
-    """All that are installed, ours first."""
-    yield "isocentre", peers.isocentre(folder / "isocentre")
-    if peers.program("Orthanc"):
-        yield "Orthanc", peers.orthanc(folder / "orthanc", nodelay)
-    else:
-        print("  Orthanc is not installed: left out")
-    if peers.program("storescp"):
-        yield "dcmtk storescp (no index, no sync)", peers.storescp(folder / "storescp", nodelay)
-        yield "dcmtk dcmqrscp (flat index, no sync)", peers.dcmqrscp(folder / "dcmqrscp", nodelay)
+def measure(folder: Path, loads: Sequence[Load], share: int, rounds: int) -> list[Table]:
+    """Instances a second, and CPU seconds of the receiver for 1,000, in every way of meeting.
+
+    Each figure is the best of so many `rounds`.
+    """
+    receivers = Receivers(folder)
+    fewer = make_loads(folder / "fewer", share * _FEWER)
+    tables = []
+    for way in (SHIPPED, SENDER, FAST, TLS):
+        rates, cpu = Table(f"Ingest, {way.title}", "instances/s"), Table(cpu_title(way), CPU_UNIT)
+        for load, few in zip(loads, fewer, strict=True):
+            for _ in range(rounds if way is not SENDER or load.name == "39 KB x1" else 0):
+                _measure(folder / "node", receivers, way, load, few, rates, cpu)
+        tables += [table for table in (rates, cpu) if table.rows]
+    return tables
 
 
-def measure(folder: Path, loads: list[Load], *, nodelay: bool) -> tuple[Table, Table]:
-    """Instances a second, and CPU seconds of the receiver for 1,000 instances."""
-    how = "TCP_NODELAY=1 for sender and peers" if nodelay else "everyone as shipped"
-    rates = Table(f"Ingest, {how}", "instances/s")
-    cpu = Table(f"CPU of the receiver, {how}", "s per 1,000 instances")
-    for load in loads:
-        place = folder / f"{'nodelay' if nodelay else 'shipped'}-{load.name.replace(' ', '')}"
-        for name, receiver in receivers(place, nodelay):
+CPU_UNIT = "s per 1,000 instances"
+
+
+def cpu_title(way: Way) -> str:
+    """The title of the table that tells of CPU."""
+    return f"CPU of the receiver, {way.title}"
+
+
+def _measure(
+    folder: Path, receivers: Receivers, way: Way, load: Load, few: Load, rates: Table, cpu: Table
+) -> None:
+    for name, receiver in receivers.met(way, folder):
+        sent = few if way.waits(name) else load
+        os.sync()  # what the one before has left to be written is not to be this one's business
+        try:
             with receiver as peer:
                 before = peer.cpu_seconds()
-                try:
-                    seconds = send(load, peer, nodelay)
-                except RuntimeError as error:  # dcmqrscp loses some when several send at once
-                    print(f"  {name}, {load.name}: left out: {error}", flush=True)
-                    continue
-                rates.put(name, load.name, load.count / seconds)
-                cpu.put(name, load.name, (peer.cpu_seconds() - before) / load.count * 1000)
-    return rates, cpu
+                seconds = send(sent, peer, way.sender)
+                spent = peer.cpu_seconds() - before
+        except RuntimeError as error:  # dcmqrscp loses some when several send at once
+            if name.startswith(OURS):
+                raise
+            print(f"  {name}, {load.name}: left out: {error}", flush=True)
+            continue
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        rates.better(name, load.name, sent.count / seconds)
+        cpu.better(name, load.name, spent / sent.count * 1000)

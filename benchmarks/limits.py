@@ -1,124 +1,162 @@
-"""What the machine itself can do, for comparison: one writer that syncs, one socket, one hash, one commit."""
+"""What the machine itself can do, for comparison: syncing writers, a socket, a hash, commits, the sender."""
 
+import contextlib
 import hashlib
 import os
+import shutil
 import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from benchmarks import peers
 from benchmarks.ingest import Load, send
 from benchmarks.report import Table
 
+WRITES = "Limits of the disk"
+FILES = "a file each, fsync'd"
+APPENDED = "appended to a file written before, fdatasync'd"
+
 _SIZES = {"525 KB": 525_000, "39 KB": 39_000}
+_THREADS = (1, 4)
 _SECONDS = 1.5  # for each figure
 _CHUNK = 1 << 20
+_ALLOCATED = 64 << 20  # bytes of a file that is appended to
+
+Act = Callable[[], object]
 
 
-def measure(folder: Path, loads: list[Load]) -> list[Table]:
-    """Return the tables: writes by size, and the rest."""
-    folder.mkdir(parents=True, exist_ok=True)
-    writes = Table("Limits of the disk", "writes/s")
+def measure(folder: Path, loads: Sequence[Load]) -> list[Table]:
+    """Return the tables: of the disk, of bytes, of commits, and of the sender."""
+    return [_disk(folder), _bytes(), _commits(folder), *_sender(folder, loads)]
+
+
+def _disk(folder: Path) -> Table:
+    table = Table(WRITES, "writes/s", head="writes, by so many threads")
     for name, size in _SIZES.items():
-        data = os.urandom(size)
-        writes.put("a file each, fsync'd", name, _rate(_Files(folder, data)))
-        writes.put(
-            "appended to a file written before, fdatasync'd", name, _rate(_Append(folder / "log", data))
-        )
-    rest = Table("Limits of the rest", "MB/s or commits/s")
-    rest.put("loopback socket, MB/s", "one", _loopback())
+        for threads in _THREADS:
+            for row, make in ((FILES, _files), (APPENDED, _appended)):
+                place = folder / "writes"
+                place.mkdir(parents=True)
+                with contextlib.ExitStack() as stack:
+                    acts = [make(place / str(n), os.urandom(size), stack) for n in range(threads)]
+                    os.sync()
+                    table.put(row, f"{name} x{threads}", _rate(acts))
+                shutil.rmtree(place)
+    return table
+
+
+def _bytes() -> Table:
+    table = Table("Limits of one core", "MB/s", head="bytes")
     block = bytes(_CHUNK)
-    rest.put("SHA-256, MB/s", "one", _rate(lambda: hashlib.sha256(block).digest()) * _CHUNK / 1e6)
+    table.put("SHA-256", "1 MiB at a time", _rate([lambda: hashlib.sha256(block).digest()]) * _CHUNK / 1e6)
+    table.put("loopback socket, a core at each end", "1 MiB at a time", _loopback() / 1e6)
+    return table
+
+
+def _commits(folder: Path) -> Table:
+    table = Table("Limits of SQLite", "commits/s", head="a row of 200 bytes, write-ahead log")
     for level in ("FULL", "NORMAL"):
-        rest.put(
-            f"SQLite commits, synchronous={level}", "one", _rate(_Commits(folder / f"{level}.db", level))
-        )
-    return [writes, rest, *_sender(folder, loads)]
+        with contextlib.closing(_database(folder / f"{level}.db")) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute(f"PRAGMA synchronous={level}")
+            connection.execute("CREATE TABLE t (a)")
+            insert = ("INSERT INTO t VALUES (?)", ("x" * 200,))
+            # Bound now: the loop goes on.
+            table.put("one thread", f"synchronous={level}", _rate([_bound(connection, *insert)]))
+    return table
 
 
-def _sender(folder: Path, loads: list[Load]) -> list[Table]:
+def _database(path: Path) -> sqlite3.Connection:
+    """Open a database that another thread may use."""
+    return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+
+def _bound(connection: sqlite3.Connection, statement: str, values: tuple[str]) -> Act:
+    return lambda: connection.execute(statement, values)
+
+
+def _sender(folder: Path, loads: Sequence[Load]) -> list[Table]:
     """How fast dcmtk's sender is when the receiver does nothing."""
     if peers.program("storescp") is None:
+        print("  storescp is not installed: the limit of the sender is left out")
         return []
-    table = Table("Limit of the sender: storescu to a receiver that drops all", "instances/s")
+    table = Table("Limit of the sender: storescu to a receiver that drops all, TCP_NODELAY=1", "instances/s")
     for load in loads:
         with peers.storescp(folder / load.name.replace(" ", ""), True, "STORESCP", "--ignore") as peer:
             table.put("dcmtk storescp --ignore", load.name, load.count / send(load, peer, True))
     return [table]
 
 
-def _rate(act: Callable[[], object]) -> float:
-    """Return how often a second it can be done, one after the other."""
-    act()
-    count, began = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - began) < _SECONDS:
+def _rate(acts: Sequence[Act]) -> float:
+    """Return how often a second they can be done, each by a thread of its own, one after the other in it."""
+    for act in acts:
         act()
+    began = time.perf_counter()
+
+    def repeat(act: Act) -> int:
+        count = 0
+        while time.perf_counter() - began < _SECONDS:
+            act()
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        count = sum(threads.map(repeat, acts))
+    return count / (time.perf_counter() - began)
+
+
+def _files(path: Path, data: bytes, _stack: contextlib.ExitStack) -> Act:
+    count = 0
+
+    def write() -> None:
+        nonlocal count
         count += 1
-    return count / elapsed
-
-
-class _Files:
-    def __init__(self, folder: Path, data: bytes) -> None:
-        self._folder = folder
-        self._data = data
-        self._count = 0
-
-    def __call__(self) -> None:
-        self._count += 1
-        file = os.open(self._folder / f"{len(self._data)}-{self._count}", os.O_WRONLY | os.O_CREAT)
-        os.write(file, self._data)
+        file = os.open(f"{path}-{count}", os.O_WRONLY | os.O_CREAT)
+        os.write(file, data)
         os.fsync(file)
         os.close(file)
 
-
-class _Append:
-    def __init__(self, path: Path, data: bytes, size: int = 256 << 20) -> None:
-        path.write_bytes(b"")
-        self._file = os.open(path, os.O_RDWR)
-        for offset in range(0, size, _CHUNK):
-            os.pwrite(self._file, bytes(_CHUNK), offset)
-        os.fsync(self._file)
-        self._data = data + bytes(-len(data) % 4096)
-        self._size = size
-        self._offset = 0
-
-    def __call__(self) -> None:
-        os.pwrite(self._file, self._data, self._offset)
-        os.fdatasync(self._file)
-        self._offset += len(self._data)
-        if self._offset + len(self._data) > self._size:
-            self._offset = 0
+    return write
 
 
-class _Commits:
-    def __init__(self, path: Path, level: str) -> None:
-        self._connection = sqlite3.connect(path, isolation_level=None)
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute(f"PRAGMA synchronous={level}")
-        self._connection.execute("CREATE TABLE t (a)")
+def _appended(path: Path, data: bytes, stack: contextlib.ExitStack) -> Act:
+    """Make the file whole first: then a sync has data to write and nothing about the file itself."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT)
+    stack.callback(os.close, file)
+    for offset in range(0, _ALLOCATED, _CHUNK):
+        os.pwrite(file, bytes(_CHUNK), offset)
+    os.fsync(file)
+    padded = data + bytes(-len(data) % 4096)
+    offset = 0
 
-    def __call__(self) -> None:
-        self._connection.execute("INSERT INTO t VALUES (?)", ("x" * 200,))
+    def write() -> None:
+        nonlocal offset
+        os.pwrite(file, padded, offset)
+        os.fdatasync(file)
+        offset += len(padded)
+        if offset + len(padded) > _ALLOCATED:
+            offset = 0
+
+    return write
 
 
-def _loopback() -> float:
+def _loopback(total: int = 1 << 30) -> float:
+    """Return the bytes a second from one thread to another."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         sender = socket.create_connection(server.getsockname())
         receiver, _ = server.accept()
-    total = 1 << 30
-    thread = threading.Thread(target=_drain, args=(receiver, total))
-    thread.start()
-    block, began = bytes(_CHUNK), time.perf_counter()
-    for _ in range(total // _CHUNK):
-        sender.sendall(block)
-    thread.join()
-    elapsed = time.perf_counter() - began
-    sender.close()
-    receiver.close()
-    return total / elapsed / 1e6
+    with sender, receiver:
+        thread = threading.Thread(target=_drain, args=(receiver, total))
+        thread.start()
+        block, began = bytes(_CHUNK), time.perf_counter()
+        for _ in range(total // _CHUNK):
+            sender.sendall(block)
+        thread.join()
+        return total / (time.perf_counter() - began)
 
 
 def _drain(sock: socket.socket, total: int) -> None:

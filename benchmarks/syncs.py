@@ -25,7 +25,7 @@ def measure(folder: Path, loads: list[Load]) -> Table | None:
         with peers.isocentre(folder / load.name.replace(" ", "")) as peer:
             output = peer.folder / "strace"
             command = [strace, "-f", "-c", "-e", "trace=fsync,fdatasync", "-o", str(output)]
-            pids = " ".join(map(str, [peer.process.pid, *peers.children(peer.process.pid)]))
+            pids = " ".join(map(str, peer.pids()))
             tracer = subprocess.Popen([*command, "-p", pids], stderr=subprocess.DEVNULL)
             time.sleep(1.0)
             send(load, peer, True)
