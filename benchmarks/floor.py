@@ -86,7 +86,9 @@ def claims() -> Iterator[Claim]:
         ours, other = (Cell("Retrieve a study of 250", row, service) for row in (OURS, ORTHANC))
         yield Claim(f"{service} of 250 instances", ORTHANC, ours, other, frozenset({"retrieve"}), 2)
     for keys in ("exact AccessionNumber", "exact PatientID", "SMITH*"):
-        ours, other = (Cell("C-FIND at 20,000 studies", row, keys) for row in (OURS, ORTHANC))
+        ours, other = (
+            Cell("C-FIND at 20,000 studies, within one association", row, keys) for row in (OURS, ORTHANC)
+        )
         name = f"C-FIND {keys}" + (" (2,000 answers)" if keys == "SMITH*" else "")
         yield Claim(name, ORTHANC, ours, other, frozenset({"query"}), 3, inverse=True)
     for way in (FAST, SHIPPED):

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from io import BytesIO
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 from pydicom import dcmwrite
@@ -43,7 +44,7 @@ def measure(folder: Path, share: int) -> Table:
     ready = spawning.Barrier(ASSOCIATIONS + 1, timeout=60)
     with (
         peers.isocentre(folder) as peer,
-        ProcessPoolExecutor(ASSOCIATIONS, spawning, ready.wait) as senders,
+        ProcessPoolExecutor(ASSOCIATIONS, spawning, _meet, (ready,)) as senders,
     ):
         for _ in range(ASSOCIATIONS):
             senders.submit(int)  # each starts one, as none is ready
@@ -84,6 +85,11 @@ def _behind(peer: peers.Peer) -> Iterator[list[int]]:
         over.set()
         looking.join()
         seen.append(log.pages.behind())
+
+
+def _meet(ready: Barrier) -> None:
+    """Wait until all senders have this module."""
+    ready.wait()
 
 
 def _send(address: Address, first: int, count: int) -> None:
