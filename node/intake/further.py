@@ -4,10 +4,10 @@ Private elements are found by the private creators of the same dataset, which st
 group (PS3.5 7.8.1). How values are decoded is the business of `node.intake.values`.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from node.intake.charsets import Charset, charset_of
-from node.intake.shapes import Shapes
 from node.intake.values import Context, Element, decode
 from node.intake.walker import CHARACTER_SET, PICKED
 from rules.facts import Needs
@@ -18,29 +18,16 @@ PIXEL_REPRESENTATION = 0x00280103
 _ALONE = frozenset({CHARACTER_SET, PIXEL_REPRESENTATION})
 
 
+@dataclass(frozen=True, slots=True)
 class _Plan:
     """What follows from `Needs`, the same for every dataset."""
 
-    def __init__(self, needs: Needs) -> None:
-        self.needs = needs
-        self.groups: dict[int, tuple[tuple[str, int, str], ...]] = {}
-        for (group, creator, last), name in needs.private.items():
-            self.groups[group] = (*self.groups.get(group, ()), (creator, last, name))
-        creators = {group << 16 | block for group in self.groups for block in range(0x10, 0x100)}
-        self.wanted = {tag: Element(name, tag) for tag, name in needs.tags.items()}
-        self._own = frozenset(needs.tags.keys() | creators | _ALONE)
-        self._lasts = {(group, last) for group, _, last in needs.private}
-        self.tags = PICKED | self._own
-        self.shapes = {
-            explicit: Shapes(explicit=explicit, wanted=self.may_want) for explicit in (True, False)
-        }
-
-    def may_want(self, tag: int) -> bool:
-        """Say whether an element is of use, or would be if its block were that of a certain creator."""
-        return tag in self._own or (tag >> 16, tag & 0xFF) in self._lasts
+    needs: Needs
+    tags: frozenset[int]
+    groups: Mapping[int, tuple[tuple[str, int, str], ...]]
 
 
-_latest = _Plan(Needs({}, {}))
+_latest = _Plan(Needs({}, {}), PICKED, {})
 
 
 def _plan(needs: Needs) -> _Plan:
@@ -48,7 +35,11 @@ def _plan(needs: Needs) -> _Plan:
     global _latest
     plan = _latest
     if plan.needs is not needs:
-        plan = _latest = _Plan(needs)
+        groups: dict[int, tuple[tuple[str, int, str], ...]] = {}
+        for (group, creator, last), name in needs.private.items():
+            groups[group] = (*groups.get(group, ()), (creator, last, name))
+        creators = {group << 16 | block for group in groups for block in range(0x10, 0x100)}
+        plan = _latest = _Plan(needs, PICKED | needs.tags.keys() | creators | _ALONE, groups)
     return plan
 
 
@@ -57,29 +48,18 @@ class Further:
 
     Attributes
     ----------
-    shapes
-        What datasets looked like of which the same was wanted, in Explicit VR and not. Of those it is given
-        all that it may want: `take` leaves what it does not.
+    tags
+        The elements of the top level to be given to `take`; more of them as private creators come by.
     """
 
     def __init__(self, needs: Needs) -> None:
         plan = _plan(needs)
-        self.shapes = plan.shapes
-        self._tags = plan.tags
-        self._reserved: set[int] = set()
+        self.tags = set(plan.tags)
         self._groups = plan.groups
-        self._wanted: Mapping[int, Element] = plan.wanted
+        self._wanted = {tag: Element(name, tag) for tag, name in needs.tags.items()}
         self._values: dict[int, tuple[bytes, bytes]] = {}
         self._charset = Charset()
         self._signed: bool | None = None
-
-    @property
-    def tags(self) -> Set[int]:
-        """The elements of the top level to be given to `take`; more of them as private creators come by."""
-        if self._reserved:
-            self._tags |= self._reserved
-            self._reserved = set()
-        return self._tags
 
     def take(self, tag: int, vr: bytes, raw: bytes) -> None:
         """Take one element: its VR (empty in Implicit VR), and its value as far as it is kept."""
@@ -119,8 +99,8 @@ class Further:
         for wanted, last, name in self._groups.get(group, ()):
             tag = group << 16 | block << 8 | last
             if wanted == creator:
-                self._wanted = {**self._wanted, tag: Element(name, tag, creator)}
-                self._reserved.add(tag)
+                self._wanted[tag] = Element(name, tag, creator)
+                self.tags.add(tag)
             elif tag in self._wanted and self._wanted[tag].creator != creator:
-                self._wanted = {each: element for each, element in self._wanted.items() if each != tag}
+                del self._wanted[tag]
                 self._values.pop(tag, None)

@@ -1,9 +1,8 @@
 """The identifying attributes of an instance, as Unicode, from the raw values that the walker picked out."""
 
 import struct
-from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from node.intake.charsets import Charset, charset_of
 from node.intake.syntax import BINARY, IN_CHARSET
@@ -15,10 +14,10 @@ TEXT_MAX = 1024
 
 _KEYWORDS = {tag: (attribute.keyword, attribute.vr.encode()) for tag, attribute in BY_TAG.items()}
 _PLAIN = Charset()
-_BETWEEN = b"\x1f"  # what no value has
 
 
-class Header(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Header:
     """What is known of an instance without its pixels.
 
     Attributes
@@ -39,76 +38,6 @@ class Header(NamedTuple):
         return self.attributes.get(keyword, "")
 
 
-class Decoder:
-    """Decodes the same attributes of one dataset after the other.
-
-    Parameters
-    ----------
-    names
-        Tag and VR (empty in Implicit VR) of the values that it will be given; no tag twice.
-    """
-
-    def __init__(self, names: Sequence[tuple[int, bytes]]) -> None:
-        self._charset: int | None = None
-        self._numbers: list[tuple[str, int, bytes]] = []
-        self._texts: list[tuple[int, bytes]] = []
-        self._keywords: list[str] = []
-        for index, (tag, vr) in enumerate(names):
-            if tag == CHARACTER_SET:
-                self._charset = index
-                continue
-            keyword, usual = _KEYWORDS[tag]
-            if not vr or vr == b"UN":
-                vr = usual
-            if vr in BINARY:
-                self._numbers.append((keyword, index, vr))
-            else:
-                self._keywords.append(keyword)
-                self._texts.append((index, vr))
-        self._indices = [index for index, _ in self._texts]
-
-    def decode(self, raws: Sequence[bytes], *, little: bool = True) -> Header:
-        """Decode raw values, in the order of the names. Never raises."""
-        values = [raws[index] for index in self._indices]
-        joined = _BETWEEN.join(values)  # what is done to all of them at once costs next to nothing
-        doubtful: tuple[str, ...] = ()
-        if joined.isascii() and b"\x1b" not in joined:
-            text = str(joined, "ascii")
-            texts = text.split("\x1f")
-            if len(texts) != len(values):  # one has a separator within, or there are none
-                texts = [str(value, "ascii") for value in values]
-        else:
-            texts, doubtful = self._decode_each(raws)
-            text = "\x1f".join(texts)
-        if len(text) > TEXT_MAX:
-            texts = [_strip(text) for text in texts]
-        else:
-            texts = [_strip(text) if "\\" in text else text.strip(" \0") for text in texts]
-        attributes = dict(zip(self._keywords, texts, strict=True))
-        for keyword, index, vr in self._numbers:
-            attributes[keyword] = _numbers(raws[index], vr, little)
-        return Header(attributes, doubtful)
-
-    def _decode_each(self, raws: Sequence[bytes]) -> tuple[list[str], tuple[str, ...]]:
-        """Decode text of which some is not ASCII; return it, and what of it is doubtful."""
-        charset = charset_of(b"" if self._charset is None else raws[self._charset])
-        texts: list[str] = []
-        doubtful: list[str] = []
-        for keyword, (index, vr) in zip(self._keywords, self._texts, strict=True):
-            raw = raws[index]
-            if raw.isascii() and b"\x1b" not in raw:
-                text = str(raw, "ascii")
-            else:
-                text, sure = (charset if vr in IN_CHARSET else _PLAIN).decode(raw, vr == b"PN")
-                if not sure:
-                    doubtful.append(keyword)
-            texts.append(text)
-        return texts, tuple(doubtful)
-
-
-_decoder_of = lru_cache(maxsize=256)(Decoder)
-
-
 def decode_header(values: Mapping[int, tuple[bytes, bytes]], *, little: bool = True) -> Header:
     """Decode what `node.intake.walker.Walker.values` holds. Never raises.
 
@@ -119,8 +48,29 @@ def decode_header(values: Mapping[int, tuple[bytes, bytes]], *, little: bool = T
     little
         Byte order of binary numbers.
     """
-    decoder = _decoder_of(tuple([(tag, vr) for tag, (vr, _) in values.items()]))
-    return decoder.decode([raw for _, raw in values.values()], little=little)
+    charset = charset_of(values.get(CHARACTER_SET, (b"", b""))[1])
+    attributes: dict[str, str] = {}
+    doubtful: list[str] = []
+    for tag, (vr, raw) in values.items():
+        if tag == CHARACTER_SET:
+            continue
+        keyword, usual = _KEYWORDS[tag]
+        if not vr or vr == b"UN":
+            vr = usual
+        if vr in BINARY:
+            attributes[keyword] = _numbers(raw, vr, little)
+            continue
+        if raw.isascii() and b"\x1b" not in raw:
+            text = str(raw, "ascii")
+        else:
+            text, sure = (charset if vr in IN_CHARSET else _PLAIN).decode(raw, vr == b"PN")
+            if not sure:
+                doubtful.append(keyword)
+        if "\\" in text or len(text) > TEXT_MAX:
+            attributes[keyword] = _strip(text)
+        else:
+            attributes[keyword] = text.strip(" \0")
+    return Header(attributes, tuple(doubtful))
 
 
 def _strip(text: str) -> str:

@@ -6,15 +6,15 @@ are made from what the instance does say, always the same ones; the dataset itse
 """
 
 import hashlib
-from functools import lru_cache
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from node.intake.header import Header
 from node.intake.outcome import Claim
-from node.intake.uids import MAX_LENGTH, is_uid
+from node.intake.uids import is_uid
 
 
-class Identity(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Identity:
     """The four UIDs of an instance in the index.
 
     Attributes
@@ -32,10 +32,9 @@ class Identity(NamedTuple):
 
 def identify(header: Header, claim: Claim) -> Identity:
     """Return what an instance is kept under; a UID that neither dataset nor claim has is empty."""
-    get = header.attributes.get
-    sop_class = get("SOPClassUID") or claim.sop_class_uid
-    sop_instance = get("SOPInstanceUID") or claim.sop_instance_uid
-    study, series = get("StudyInstanceUID", ""), get("SeriesInstanceUID", "")
+    sop_class = header.get("SOPClassUID") or claim.sop_class_uid
+    sop_instance = header.get("SOPInstanceUID") or claim.sop_instance_uid
+    study, series = header.get("StudyInstanceUID"), header.get("SeriesInstanceUID")
     if study and series:
         return Identity(sop_class, sop_instance, study, series)
     if not study:
@@ -45,28 +44,17 @@ def identify(header: Header, claim: Claim) -> Identity:
 
 def find_fault(identity: Identity) -> str:
     """Return what is wrong with the UIDs of an instance, empty for nothing (PS3.5 9.1)."""
-    sop_class, sop_instance, study, series, _ = identity
-    if is_uid(sop_instance) and _is_named(study) and _is_named(series) and _is_named(sop_class):
-        return ""
     for name, uid in (
-        ("SOP Instance UID", sop_instance),
-        ("Study Instance UID", study),
-        ("Series Instance UID", series),
-        ("SOP Class UID", sop_class),
+        ("SOP Instance UID", identity.sop_instance_uid),
+        ("Study Instance UID", identity.study_instance_uid),
+        ("Series Instance UID", identity.series_instance_uid),
+        ("SOP Class UID", identity.sop_class_uid),
     ):
         if not uid:
             return f"no {name}"
         if not is_uid(uid):
             return f"the {name} is not a UID"
     return ""
-
-
-# What many instances have in common is looked at once; a text that is long is none, and not remembered.
-_is_short_uid = lru_cache(maxsize=1024)(is_uid)
-
-
-def _is_named(uid: str) -> bool:
-    return len(uid) <= MAX_LENGTH and _is_short_uid(uid)
 
 
 def _belongs_to_nobody(sop_class_uid: str) -> bool:

@@ -19,12 +19,10 @@ def judge(header: Header, problem: str, claim: Claim, identity: Identity) -> tup
     if problem:
         return Refusal.CANNOT_UNDERSTAND, problem
     if claim.binding:
-        if _differs(header.get("SOPInstanceUID"), claim.sop_instance_uid):
-            return Refusal.MISMATCH, "the SOP Instance UID is another than was announced"
-        if _differs(header.get("SOPClassUID"), claim.sop_class_uid):
-            return Refusal.MISMATCH, "the SOP Class UID is another than was announced"
+        for keyword, name, claimed in (
+            ("SOPInstanceUID", "SOP Instance UID", claim.sop_instance_uid),
+            ("SOPClassUID", "SOP Class UID", claim.sop_class_uid),
+        ):
+            if claimed and header.get(keyword) and header.get(keyword) != claimed:
+                return Refusal.MISMATCH, f"the {name} is another than was announced"
     return None
-
-
-def _differs(said: str, claimed: str) -> bool:
-    return said != claimed and said != "" and claimed != ""

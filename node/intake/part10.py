@@ -5,7 +5,6 @@ The node writes its own before every dataset that it keeps: a preamble of zeros,
 """
 
 import struct
-from functools import lru_cache
 
 from scu.wire.negotiate import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 
@@ -14,8 +13,6 @@ META_MAX = 1024
 """Bytes that the header has at most."""
 
 _SHORT = struct.Struct("<HH2sH")
-_LENGTH = struct.Struct("<L")
-_BEGINNING = PREAMBLE + _SHORT.pack(0x0002, 0x0000, b"UL", 4)
 _VERSION = struct.pack("<HH2sxxL", 0x0002, 0x0001, b"OB", 2) + b"\0\x01"
 
 
@@ -29,22 +26,18 @@ def encode_meta(sop_class: str, sop_instance: str, transfer_syntax: str, calling
     calling_ae
         Source Application Entity Title (0002,0016); left out when empty.
     """
-    before, after = _surroundings(sop_class, transfer_syntax, calling_ae)
-    instance = _element(0x0003, b"UI", sop_instance, 64, b"\0")
-    length = _LENGTH.pack(len(before) + len(instance) + len(after))
-    return b"".join((_BEGINNING, length, before, instance, after))
-
-
-@lru_cache(maxsize=64)
-def _surroundings(sop_class: str, transfer_syntax: str, calling_ae: str) -> tuple[bytes, bytes]:
-    """Return what stands before and after the SOP Instance UID."""
-    after = (
-        _element(0x0010, b"UI", transfer_syntax, 64, b"\0"),
-        _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID, 64, b"\0"),
-        _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME, 16, b" "),
-        _element(0x0016, b"AE", calling_ae, 16, b" ") if calling_ae else b"",
+    body = b"".join(
+        (
+            _VERSION,
+            _element(0x0002, b"UI", sop_class, 64, b"\0"),
+            _element(0x0003, b"UI", sop_instance, 64, b"\0"),
+            _element(0x0010, b"UI", transfer_syntax, 64, b"\0"),
+            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID, 64, b"\0"),
+            _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME, 16, b" "),
+            _element(0x0016, b"AE", calling_ae, 16, b" ") if calling_ae else b"",
+        )
     )
-    return _VERSION + _element(0x0002, b"UI", sop_class, 64, b"\0"), b"".join(after)
+    return PREAMBLE + _SHORT.pack(0x0002, 0x0000, b"UL", 4) + struct.pack("<L", len(body)) + body
 
 
 def _element(element: int, vr: bytes, text: str, longest: int, padding: bytes) -> bytes:

@@ -12,11 +12,10 @@ from collections.abc import Mapping
 
 from node.intake.errors import Malformed
 from node.intake.further import Further
-from node.intake.header import Header
+from node.intake.header import Header, decode_header
 from node.intake.inflate import Inflater
-from node.intake.skimmer import Skimmer
 from node.intake.syntax import encoding_of
-from node.intake.walker import Buffer
+from node.intake.walker import Buffer, Walker
 from rules.facts import Needs
 
 
@@ -42,7 +41,7 @@ class Reader:
         encoding = encoding_of(transfer_syntax_uid)
         self.problem = ""
         self._further = Further(wanted) if wanted and (wanted.tags or wanted.private) else None
-        self._skimmer = Skimmer(encoding, self._further)
+        self._walker = Walker(encoding, self._further)
         self._inflater = Inflater(limit) if encoding.deflated else None
 
     @property
@@ -52,12 +51,12 @@ class Reader:
         Text as in a `Header`, or `rules.unknown.Unknown` when it cannot be read; what nothing but the dataset
         knows the type of is a number, date or time when its VR is one of these.
         """
-        return self._further.decode(little=self._skimmer.encoding.little) if self._further else {}
+        return self._further.decode(little=self._walker.encoding.little) if self._further else {}
 
     @property
     def reached(self) -> int:
         """The element of the top level that was begun last; all with a lower tag have passed."""
-        return self._skimmer.reached
+        return self._walker.reached
 
     def feed(self, piece: Buffer) -> None:
         """Take the next bytes."""
@@ -65,10 +64,10 @@ class Reader:
             return
         try:
             if self._inflater is None:
-                self._skimmer.feed(piece)
+                self._walker.feed(piece)
             else:
                 for inflated in self._inflater.feed(piece):
-                    self._skimmer.feed(inflated)
+                    self._walker.feed(inflated)
         except Malformed as error:
             self.problem = str(error)
 
@@ -78,11 +77,11 @@ class Reader:
             try:
                 if self._inflater is not None:
                     self._inflater.finish()
-                self._skimmer.finish()
+                self._walker.finish()
             except Malformed as error:
                 self.problem = str(error)
         return self.header()
 
     def header(self) -> Header:
         """Return what is known so far."""
-        return self._skimmer.header()
+        return decode_header(self._walker.values, little=self._walker.encoding.little)

@@ -39,11 +39,9 @@ PICKED = frozenset(BY_TAG) | {CHARACTER_SET}
 """The indexed attributes, and what their values are written in."""
 _IDENTITY = frozenset({0x00080016, 0x00080018, 0x0020000D, 0x0020000E})
 
-UNDEFINED = 0xFFFFFFFF
-"""As a length: a delimiter ends it (PS3.5 7.5)."""
+_UNDEFINED = 0xFFFFFFFF
 _OPEN = 1 << 62  # where something of undefined length ends
-ILLEGAL = frozenset({0x0000, 0x0002, 0xFFFE})
-"""Groups that no element of a dataset has (PS3.5 7.1, 7.5)."""
+_ILLEGAL = frozenset({0x0000, 0x0002, 0xFFFE})  # groups that no element of a dataset has (PS3.5 7.1, 7.5)
 
 _HEADERS = {
     (True, True): struct.Struct("<HH2sH"),
@@ -81,7 +79,7 @@ class Picker(Protocol):
 
     @property
     def tags(self) -> Set[int]:
-        """Those it is given, and `PICKED`; there may be more of them after each that it took."""
+        """Those it is given, and `PICKED`; it may become larger meanwhile."""
 
     def take(self, tag: int, vr: bytes, raw: bytes) -> None:
         """Take an element: its VR (empty in Implicit VR) and up to `CAPTURE_MAX` bytes of its value."""
@@ -127,23 +125,6 @@ class Walker:
         """The element of the top level that was begun last."""
         return self._outer
 
-    def resume(self, values: dict[int, tuple[bytes, bytes]], last: int, skip: int) -> None:
-        """Begin behind elements of the top level that are known already.
-
-        Parameters
-        ----------
-        values
-            Picked out of them.
-        last
-            The last of them.
-        skip
-            Bytes left of its value.
-        """
-        self.values = values
-        self._tag = self._outer = last
-        self._skip = skip
-        self._stack[0].fresh = False
-
     def feed(self, piece: Buffer) -> None:
         """Take the next bytes.
 
@@ -183,8 +164,7 @@ class Walker:
             raise Malformed(f"cut off within the value of {_name(self._tag)}")
         self._close_ended(0)
         if self._carry and (len(self._stack) > 1 or any(self._carry)):
-            tag = self._tag if len(self._stack) > 1 else self._outer
-            raise Malformed(f"cut off after the beginning of {_name(tag)}")
+            raise Malformed(f"cut off after the beginning of {_name(self._tag)}")
         unclosed = self._stack[1:]
         # The one delimiter that writers forget is the very last (pixel data, or a sequence at the end).
         if len(unclosed) > 1 or (unclosed and unclosed[0].end != _OPEN):
@@ -222,19 +202,17 @@ class Walker:
         wanted, values, plain = self._wanted, self.values, self._picker is None
         while position + 8 <= last:
             group, element, vr, length = unpack(piece, position)
+            tag = group << 16 | element
             begin = position + 8
-            if vr not in SHORT_VRS or group in ILLEGAL:
-                if vr not in LONG_VRS or group in ILLEGAL:
-                    self._leave(tag, position, end)
-                    return self._other(frame, piece, position, size, group << 16 | element)
-                tag = group << 16 | element
+            if vr not in SHORT_VRS or group in _ILLEGAL:
+                if vr not in LONG_VRS or group in _ILLEGAL:
+                    return self._other(frame, piece, position, size, tag)
                 if position + 12 > size:
                     break
                 begin = position + 12
                 length = _LENGTHS[frame.little].unpack_from(piece, position + 8)[0]
-                if length == UNDEFINED or vr == b"SQ":
+                if length == _UNDEFINED or vr == b"SQ":
                     return self._enter(frame, tag, vr, begin, length)
-            tag = group << 16 | element
             stop = begin + length
             if stop > end:
                 raise Malformed(f"{_name(tag)} is longer than what it is in")
@@ -246,7 +224,6 @@ class Walker:
                     values[tag] = (vr, bytes(piece[begin:until]))
                 else:
                     self._keep(tag, vr, bytes(piece[begin:until]))
-                    wanted = self._wanted
             position = stop
         return self._leave(tag, position, end)
 
@@ -260,12 +237,11 @@ class Walker:
         wanted = self._wanted
         while position + 8 <= last:
             group, element, length = unpack(piece, position)
-            if group in ILLEGAL:
-                self._leave(tag, position, end)
-                return self._other(frame, piece, position, size, group << 16 | element)
             tag = group << 16 | element
+            if group in _ILLEGAL:
+                return self._other(frame, piece, position, size, tag)
             begin = position + 8
-            if length == UNDEFINED or tag in SEQUENCES:
+            if length == _UNDEFINED or tag in SEQUENCES:
                 return self._enter(frame, tag, b"", begin, length)
             stop = begin + length
             if stop > end:
@@ -274,7 +250,6 @@ class Walker:
                 if begin + min(length, CAPTURE_MAX) > size:
                     break
                 self._keep(tag, b"", bytes(piece[begin : min(stop, begin + CAPTURE_MAX)]))
-                wanted = self._wanted
             position = stop
         return self._leave(tag, position, end)
 
@@ -289,7 +264,6 @@ class Walker:
     def _keep(self, tag: int, vr: bytes, value: bytes) -> None:
         if self._picker is not None:
             self._picker.take(tag, vr, value)
-            self._wanted = self._picker.tags
             if tag not in PICKED:
                 return
         if tag in _IDENTITY and self.values.get(tag, (vr, value))[1] != value:
@@ -304,7 +278,7 @@ class Walker:
         if tag == 0 and len(self._stack) == 1:
             self._padding = True
             return position
-        if tag >> 16 in ILLEGAL:
+        if tag >> 16 in _ILLEGAL:
             raise Malformed(f"{_name(tag)} where an element was due")
         if len(self._stack) > 1 and not _is_vr(piece, position):
             frame.explicit = False  # writers are known to switch within private sequences
@@ -331,11 +305,11 @@ class Walker:
             self._outer = tag
             if self._picker is not None:
                 self._picker.enter(tag)
-        end = _OPEN if length == UNDEFINED else self._base + begin + length
+        end = _OPEN if length == _UNDEFINED else self._base + begin + length
         if end != _OPEN and end > frame.end:
             raise Malformed(f"{_name(tag)} is longer than what it is in")
         kind = _Kind.SEQUENCE
-        if length == UNDEFINED and (vr in (b"OB", b"OW") or (tag == 0x7FE00010 and vr != b"SQ")):
+        if length == _UNDEFINED and (vr in (b"OB", b"OW") or (tag == 0x7FE00010 and vr != b"SQ")):
             kind = _Kind.FRAGMENTS
         elif vr not in (b"SQ", b"UN", b""):
             raise Malformed(f"{_name(tag)} of undefined length is no sequence")
@@ -359,10 +333,10 @@ class Walker:
         if tag != 0xFFFEE000:
             raise Malformed(f"{_name(tag)} where an item was due")
         if frame.kind is _Kind.FRAGMENTS:
-            if length == UNDEFINED:
+            if length == _UNDEFINED:
                 raise Malformed("a fragment of pixel data without a length")
             return begin + int(length)
-        end = _OPEN if length == UNDEFINED else self._base + begin + length
+        end = _OPEN if length == _UNDEFINED else self._base + begin + length
         if end != _OPEN and end > frame.end:
             raise Malformed("an item is longer than its sequence")
         self._stack.append(
