@@ -54,7 +54,8 @@ def send(load: Load, peer: peers.Peer, nodelay: bool) -> float:
         for process in running:
             _, said = process.communicate(timeout=900)
             if process.returncode:
-                raise RuntimeError(f"storescu to {peer.name}: {said.decode(errors='replace')[-500:]}")
+                words = said.decode(errors="replace")[-500:]
+                raise RuntimeError(f"storescu to {peer.name} ended with {process.returncode}: {words}")
         return time.perf_counter() - began
     finally:
         for process in running:
