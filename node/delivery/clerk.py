@@ -48,7 +48,8 @@ class Hand:
     seen
         State of `Clerk.news` when there was nothing else for it.
     turn
-        Another one each time that it is emptied: what was taken for it before would come out of order.
+        Another one each time that something is taken out: what was claimed for it before that would come
+        out of order.
     """
 
     parcels: deque[Parcel] = field(default_factory=deque)
@@ -56,6 +57,16 @@ class Hand:
     wants: bool = False
     seen: int = -1
     turn: int = 0
+
+    def share(self) -> list[Parcel]:
+        """Take away, and return, what is there of the last series, unless that is the one being sent from."""
+        if not self.parcels or self.parcels[-1].series_row == self.parcels[0].series_row:
+            return []
+        series = self.parcels[-1].series_row
+        shared = [parcel for parcel in self.parcels if parcel.series_row == series]
+        self.parcels = deque(parcel for parcel in self.parcels if parcel.series_row != series)
+        self.turn += 1
+        return shared
 
     def clear(self) -> list[Parcel]:
         """Take away, and return, all that is not being sent."""
@@ -141,8 +152,10 @@ class Clerk:
         self._ring()
 
     def ask(self, hand: Hand) -> None:
-        """Let a hand be filled when it needs to be; with the lock held."""
+        """Let a hand be filled when it needs to be, at once from the fullest; with the lock held."""
         hand.wants = True
+        if not hand.parcels:  # one lane may have been the first to ask, and have got all there was
+            hand.parcels.extend(max(self.hands, key=lambda other: len(other.parcels)).share())
         if self._is_hungry(hand):
             self._ring()
 

@@ -242,3 +242,40 @@ def test_a_hand_that_is_emptied_keeps_what_is_on_its_way(sender: Sender, uids: l
     office.hand.on_way = True
     assert [each.sop_instance_uid for each in office.hand.clear()] == uids[1:]
     assert uids_in(office.hand) == uids[:1]
+
+
+def test_a_lane_that_comes_late_is_given_series_that_another_has_not_begun(
+    sender: Sender, uids: list[str]
+) -> None:
+    office = Office(sender, hands=3)
+    first, second, third = office.clerk.hands
+    second.wants = third.wants = False
+    office.write()
+    assert uids_in(first) == uids
+    first.on_way = True
+    office.clerk.ask(second)
+    office.clerk.ask(third)
+    assert [uids_in(hand) for hand in (first, second, third)] == [uids[:4], uids[8:], uids[4:8]]
+    third.parcels.clear()
+    office.clerk.ask(third)
+    assert uids_in(third) == []  # what is left has been begun
+
+
+def test_what_was_claimed_while_a_series_went_to_another_lane_is_not_sent_before_it(
+    sender: Sender, uids: list[str]
+) -> None:
+    office = Office(sender, hands=2, batch=6)
+    first, second = office.clerk.hands
+    second.wants = False
+    office.write()
+    for _ in range(3):
+        office.end()
+    with sender.node.archive.begin() as tx:
+        done = office.clerk.write(tx)  # claims the rest of the second series for the first hand
+        tx.commit()
+    office.clerk.ask(second)
+    done()
+    assert [uids_in(hand) for hand in (first, second)] == [uids[3:4], uids[4:6]]
+    for _ in range(3):
+        office.write()
+    assert uids_in(second)[:4] == uids[4:8]
