@@ -9,6 +9,7 @@ from benchmarks import certificate, peers, postgres
 from benchmarks.certificate import Certificate
 from benchmarks.report import OURS
 
+TWO = f"{OURS}, 2 processes"
 ORTHANC = "Orthanc"
 STORESCP = "dcmtk storescp (no index, no sync)"
 DCMQRSCP = "dcmtk dcmqrscp (flat index, no sync)"
@@ -66,7 +67,7 @@ class Receivers:
             return
         yield OURS, peers.isocentre(folder, tls=tls)
         if not way.tls and way is not SENDER:
-            yield f"{OURS}, 2 processes", peers.isocentre(folder, processes=2)
+            yield TWO, peers.isocentre(folder, processes=2)
             if self._cluster:
                 for processes, suffix in ((1, ""), (2, ", 2 processes")):
                     node = _on_postgres(self._cluster, folder, processes)

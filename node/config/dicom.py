@@ -22,8 +22,8 @@ class DicomSection(Section):
     for DICOM and does not. 0 is any free one, which only tests want."""
 
     processes: Annotated[int, Field(ge=1, le=64)] = 1
-    """Receivers sharing the port. One serves a department; more use more processor cores. Whatever their
-    number, one process writes the index for all of them."""
+    """Receivers sharing the port. One serves a department; where several scanners send at once, one for each
+    processor core takes more. Whatever their number, one process writes the index for all of them."""
 
     store_from: Literal["any", "known"] = "any"
     """Who may C-STORE and C-ECHO: "any" caller, or only "known" peers (isocentre peer add). With "any" no
