@@ -199,7 +199,7 @@ def stored(parcel: Parcel) -> StoredInstance:
         parcel.sop_class_uid,
         parcel.sop_instance_uid,
         parcel.transfer_syntax_uid,
-        BlobRef(parcel.blob_key, parcel.blob_offset, parcel.blob_size, parcel.digest),
+        BlobRef(parcel.blob_key, parcel.blob_offset, parcel.blob_size, parcel.digest, parcel.checksum),
         parcel.study_instance_uid,
         parcel.series_instance_uid,
         parcel.received_at,

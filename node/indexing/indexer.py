@@ -26,7 +26,7 @@ from storage.records.arrival import Arrival
 AT_ONCE = 64
 """Arrivals in one transaction at most."""
 
-LINGER = 0.015
+LINGER = 0.05
 """Seconds for which more is let come after a small batch while nobody waits: large ones cost much less."""
 
 _LOOK_AGAIN = 1.0  # seconds, after which it looks whether a process has died

@@ -1,11 +1,11 @@
 """The logs of this machine that have notes, and how far each of them is in the index."""
 
-import hashlib
 from collections.abc import Mapping
 
 import structlog
 
 from node.core import clock
+from node.core.proof import Proof
 from node.core.trouble import report
 from node.indexing.batch import BOOKMARK, Positions
 from node.intake.notes import Unreadable, decode
@@ -71,17 +71,17 @@ class Log:
         return found
 
     def _is_whole(self, arrival: Arrival) -> bool:
-        blob, digest = arrival.blob, hashlib.sha256()
+        blob, proof = arrival.blob, Proof(arrival.blob)
         try:
             with self._blobs.open(blob.key) as reader:
                 for piece in reader.chunks(blob.offset):
-                    digest.update(piece)
+                    proof.update(piece)
         except NotFound:
             return False
         except StorageError as error:  # it may have been acknowledged: then who reads it will be told
             report("index.unproven", error, arrival.sop_instance_uid, blob=blob.key)
             return True
-        return digest.hexdigest() == blob.digest
+        return proof.holds
 
     @property
     def is_awaited(self) -> bool:

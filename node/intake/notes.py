@@ -48,7 +48,7 @@ def encode(arrival: Arrival) -> bytes:
         arrival.series_instance_uid,
         arrival.transfer_syntax_uid,
         arrival.received_at.timestamp(),
-        [blob.offset, blob.size, blob.digest],
+        [blob.offset, blob.size, blob.digest, blob.checksum],
         [origin.way, origin.calling_ae, origin.called_ae, origin.address, origin.user, *origin.path],
         arrival.attributes,
         arrival.wanted,

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from node.core.clock import now
+from node.core.proof import checksum
 from node.core.trouble import report
 from node.intake.buffers import CAPACITY, Buffers
 from node.intake.header import Header
@@ -95,6 +96,7 @@ class Reception:
         self._wants = _asked(tools.wants)
         self._reader = Reader(claim.transfer_syntax_uid, tools.max_dataset, self._wants.needs)
         self._digest = hashlib.sha256()
+        self._checksum = checksum()
         self._size = 0  # bytes of the dataset that have left the buffer
         self._head = b""
         self._writer: BlobWriter | None = None
@@ -184,6 +186,7 @@ class Reception:
         if self._size > self._tools.max_dataset:
             raise _TooLarge
         self._digest.update(data)
+        self._checksum.update(data)
         self._reader.feed(data)
 
     def _unwritten(self) -> list[memoryview]:
@@ -247,7 +250,7 @@ class Reception:
         journal.enter("instances", views, size, note)
 
     def _arrival(self, header: Header, identity: Identity, key: str) -> Arrival:
-        blob = BlobRef(key, len(self._head), self._size, self._digest.hexdigest())
+        blob = BlobRef(key, len(self._head), self._size, self._digest.hexdigest(), self._checksum.hexdigest())
         return Arrival(
             sop_instance_uid=identity.sop_instance_uid,
             sop_class_uid=identity.sop_class_uid,

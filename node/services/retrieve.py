@@ -1,6 +1,6 @@
 """Giving back: which instances a retrieval means, and their bytes, proven to be those that were stored.
 
-The digest of every data set is compared before its last byte leaves (threat T25): what rotted in the store
+Every data set is proven before its last byte leaves (threat T25): what rotted in the store
 fails loudly, one instance at a time. Small data sets are read once, whole; large ones once to prove them and
 again to send them, so that memory stays flat.
 
@@ -10,13 +10,13 @@ Example
 ...     outgoing = retrieve.outgoing(instance)
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import structlog
 
 from node.core import clock
+from node.core.proof import Proof, proves
 from node.services.query import BadQuery
 from scu.store import Outgoing
 from storage.archive import Archive
@@ -120,8 +120,8 @@ class Retrieve:
                 raise self._damaged(instance, f"its blob has {reader.size} bytes")
             if blob.size <= WHOLE_MAX:
                 data = reader.read_at(blob.offset, blob.size)
-                if hashlib.sha256(data).hexdigest() != blob.digest:
-                    raise self._damaged(instance, "its digest differs")
+                if not proves(blob, data):
+                    raise self._damaged(instance, "its bytes differ")
                 yield data
                 return
             for _ in self._proven(instance, reader):
@@ -129,16 +129,16 @@ class Retrieve:
             yield from self._proven(instance, reader)
 
     def _proven(self, instance: StoredInstance, reader: BlobReader) -> Iterator[Buffer]:
-        """Yield the data set; the last piece only once the digest of all is right."""
-        digest = hashlib.sha256()
+        """Yield the data set; the last piece only once all is proven."""
+        proof = Proof(instance.blob)
         held: Buffer = b""
         for piece in reader.chunks(instance.blob.offset, _CHUNK):
             if held:
                 yield held
-            digest.update(piece)
+            proof.update(piece)
             held = piece
-        if digest.hexdigest() != instance.blob.digest:
-            raise self._damaged(instance, "its digest differs")
+        if not proof.holds:
+            raise self._damaged(instance, "its bytes differ")
         yield held
 
     def _damaged(self, instance: StoredInstance, what: str) -> Damaged:

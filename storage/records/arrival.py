@@ -38,6 +38,9 @@ class Origin:
 class BlobRef:
     """Where the bytes of one dataset lie, and what they must hash to.
 
+    The digest says what content is: two datasets of one digest are the same. The checksum costs a thirtieth
+    of it, and shows that bytes are still those that were written.
+
     Attributes
     ----------
     key
@@ -48,12 +51,15 @@ class BlobRef:
         Bytes of the dataset itself, as the sender encoded it.
     digest
         SHA-256 of these bytes, hexadecimal.
+    checksum
+        XXH3 of 128 bits of them, hexadecimal; empty: it was not kept, the digest is.
     """
 
     key: str
     offset: int
     size: int
     digest: str
+    checksum: str = ""
 
 
 @dataclass(frozen=True, slots=True)

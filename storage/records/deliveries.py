@@ -303,6 +303,7 @@ class Parcel:
     blob_offset: int
     blob_size: int
     digest: str
+    checksum: str
     study_instance_uid: str
     series_instance_uid: str
     received_at: datetime

@@ -224,3 +224,4 @@ def blob_columns() -> Iterator[Column[Any]]:
     yield Column("blob_offset", BigInteger, nullable=False)
     yield Column("blob_size", BigInteger, nullable=False)
     yield words("digest")
+    yield words("checksum")

@@ -111,9 +111,9 @@ class _Batch:
         owners = {
             row[0]: row[1:] for row in self._sql.home(size).run(self._connection, padded("row", homes, size))
         }
-        for number, uid, key, offset, length, digest, syntax, home in found:
+        for number, uid, key, offset, length, digest, checksum, syntax, home in found:
             study_row, study_uid, conflicted = owners[home]
-            blob = BlobRef(key, offset, length, digest)
+            blob = BlobRef(key, offset, length, digest, checksum)
             self._known[uid] = _Known(number, blob, syntax, study_row, study_uid, bool(conflicted))
 
     def _insert(self, hierarchy: Hierarchy) -> None:
@@ -234,6 +234,7 @@ class _Statements:
                 instance.c.blob_offset,
                 instance.c.blob_size,
                 instance.c.digest,
+                instance.c.checksum,
                 instance.c.transfer_syntax_uid,
                 instance.c.series_row,
             ).where(instance.c.sop_instance_uid.in_(uids))

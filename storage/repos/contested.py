@@ -50,8 +50,8 @@ class Contested:
             return
         size = power(len(wanted))
         for row in self._sql.find(size).run(self._connection, padded("fingerprint", wanted, size)):
-            fingerprint, key, offset, length, digest, syntax = row
-            self._kept[fingerprint] = BlobRef(key, offset, length, digest), syntax
+            fingerprint, key, offset, length, digest, checksum, syntax = row
+            self._kept[fingerprint] = BlobRef(key, offset, length, digest, checksum), syntax
 
     def kept(self, fingerprint: str) -> Kept | None:
         """Return the bytes and transfer syntax of a content that is kept as a conflict, or is about to be."""
@@ -115,6 +115,7 @@ class _Statements:
                 conflict.c.blob_offset,
                 conflict.c.blob_size,
                 conflict.c.digest,
+                conflict.c.checksum,
                 conflict.c.transfer_syntax_uid,
             ).where(conflict.c.fingerprint.in_(wanted))
             self._find[size] = Prepared(query, self._kind)

@@ -20,6 +20,7 @@ _SELECT = (
         instance.c.blob_offset,
         instance.c.blob_size,
         instance.c.digest,
+        instance.c.checksum,
         instance.c.received_at,
         series.c.series_instance_uid,
         study.c.study_instance_uid,

@@ -30,9 +30,10 @@ def blob_values(blob: BlobRef) -> dict[str, str | int]:
         "blob_offset": blob.offset,
         "blob_size": blob.size,
         "digest": blob.digest,
+        "checksum": blob.checksum,
     }
 
 
 def blob_of(row: Any) -> BlobRef:
     """Return the reference in a row."""
-    return BlobRef(row.blob_key, row.blob_offset, row.blob_size, row.digest)
+    return BlobRef(row.blob_key, row.blob_offset, row.blob_size, row.digest, row.checksum)

@@ -46,6 +46,7 @@ _INSTANCE = (
         instance.c.blob_offset,
         instance.c.blob_size,
         instance.c.digest,
+        instance.c.checksum,
         instance.c.received_at,
         arrival.c.way,
         arrival.c.calling_ae,

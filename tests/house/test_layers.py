@@ -38,6 +38,7 @@ HOMES = {
     "sqlite3": ("storage",),
     "structlog": ("node", "scp", "console"),
     "werkzeug": ("console",),
+    "xxhash": ("node.core.proof",),
 }
 
 # rules/ decides and does nothing else: it reads no clock, no file, no socket, and throws no dice.

@@ -49,6 +49,7 @@ def parcel(number: int = 1, **settings: Any) -> Parcel:
         "blob_offset": 4,
         "blob_size": 100,
         "digest": "0" * 64,
+        "checksum": "",
         "study_instance_uid": "1.2.1",
         "series_instance_uid": "1.2.1.1",
         "received_at": NOW,

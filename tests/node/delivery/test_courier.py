@@ -318,7 +318,7 @@ def test_what_is_damaged_here_is_dead_and_says_so(sender: Sender):
             found = sender.wait("pacs", DEAD, uids[1:2])
             sender.wait("pacs", DELIVERED, [uids[0], uids[2]])
         assert len(peer.requests) == 1
-    assert found[uids[1]].words == f"instance {uids[1]} is damaged: its digest differs"
+    assert found[uids[1]].words == f"instance {uids[1]} is damaged: its bytes differ"
 
 
 def test_a_destination_that_is_down_is_given_up_asked_and_served(start_sender: Start):

@@ -103,7 +103,7 @@ def test_a_large_one_that_is_damaged_takes_its_association_along(
         sent = opened.send(some[0], lambda: None)
         assert isinstance(sent.outcome, Unfit)
         assert (sent.outcome.permanent, sent.digest) == (True, "")
-        assert "its digest differs" in str(sent.outcome)
+        assert "its bytes differ" in str(sent.outcome)
     assert peer.stored == {}
 
 

@@ -151,9 +151,9 @@ def test_a_flipped_bit_never_leaves_with_its_data_set(node: Node, content: bytes
     flip(path_of(node, instance.blob.key), at)
     assert drained(node.retrieve.outgoing(instance).chunks()) == (
         0,
-        "instance 1.2.1.1.1 is damaged: its digest differs",
+        "instance 1.2.1.1.1 is damaged: its bytes differ",
     )
-    assert events(node) == [("1.2.1.1.1", "its digest differs")]
+    assert events(node) == [("1.2.1.1.1", "its bytes differ")]
 
 
 def test_what_changes_between_proof_and_sending_is_noticed(
@@ -166,7 +166,7 @@ def test_what_changes_between_proof_and_sending_is_noticed(
     taken = len(next(chunks))
     flip(path_of(node, instance.blob.key), -1)
     more, problem = drained(chunks)
-    assert "digest differs" in problem
+    assert "bytes differ" in problem
     assert taken + more < len(content)
 
 
