@@ -18,7 +18,6 @@ from scu.store import StoreResult, wait_for_result
 from scu.transcode import CannotTranscode
 from scu.wire.link import Buffer
 from storage.errors import StorageError
-from storage.records.arrival import BlobRef
 from storage.records.deliveries import Parcel
 from storage.records.network import Peer
 from storage.records.objects import StoredInstance
@@ -199,7 +198,7 @@ def stored(parcel: Parcel) -> StoredInstance:
         parcel.sop_class_uid,
         parcel.sop_instance_uid,
         parcel.transfer_syntax_uid,
-        BlobRef(parcel.blob_key, parcel.blob_offset, parcel.blob_size, parcel.digest, parcel.checksum),
+        parcel.blob,
         parcel.study_instance_uid,
         parcel.series_instance_uid,
         parcel.received_at,

@@ -29,6 +29,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from storage.records.arrival import BlobRef
 from storage.records.schema import METADATA, Key, Moment, Tree, identifier, partial_index, words
 
 destination = Table(
@@ -299,11 +300,7 @@ class Parcel:
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
-    blob_key: str
-    blob_offset: int
-    blob_size: int
-    digest: str
-    checksum: str
+    blob: BlobRef
     study_instance_uid: str
     series_instance_uid: str
     received_at: datetime

@@ -25,7 +25,7 @@ from storage.records.tables import event, gone, instance, series, study
 from storage.repos.contested import Contested, content_fingerprint, identity_fingerprint
 from storage.repos.hierarchy import Hierarchy, KnownSeries, patient_of
 from storage.repos.numbering import Numbered
-from storage.repos.rows import blob_values, origin_values
+from storage.repos.rows import blob_selected, blob_values, origin_values
 from storage.sql.prepared import Inserter, Prepared, Writes, padded, power
 
 _AT_ONCE = 64
@@ -111,10 +111,9 @@ class _Batch:
         owners = {
             row[0]: row[1:] for row in self._sql.home(size).run(self._connection, padded("row", homes, size))
         }
-        for number, uid, key, offset, length, digest, checksum, syntax, home in found:
+        for number, uid, *blob, syntax, home in found:
             study_row, study_uid, conflicted = owners[home]
-            blob = BlobRef(key, offset, length, digest, checksum)
-            self._known[uid] = _Known(number, blob, syntax, study_row, study_uid, bool(conflicted))
+            self._known[uid] = _Known(number, BlobRef(*blob), syntax, study_row, study_uid, bool(conflicted))
 
     def _insert(self, hierarchy: Hierarchy) -> None:
         hierarchy.prepare(list(self._fresh.values()))
@@ -230,11 +229,7 @@ class _Statements:
             query = select(
                 instance.c.id,
                 instance.c.sop_instance_uid,
-                instance.c.blob_key,
-                instance.c.blob_offset,
-                instance.c.blob_size,
-                instance.c.digest,
-                instance.c.checksum,
+                *blob_selected(instance),
                 instance.c.transfer_syntax_uid,
                 instance.c.series_row,
             ).where(instance.c.sop_instance_uid.in_(uids))

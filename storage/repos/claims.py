@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from storage.records.deliveries import DeliveryState, Parcel
 from storage.records.tables import delivery, destination, instance, series, study
 from storage.repos.attempts import entered, in_state, move
+from storage.repos.rows import blob_of, blob_selected
 
 _GONE = "the instance is no longer in the archive"
 _QUEUED = in_state(DeliveryState.QUEUED)
@@ -31,11 +32,7 @@ _PARCELS = (
         instance.c.sop_class_uid,
         instance.c.sop_instance_uid,
         instance.c.transfer_syntax_uid,
-        instance.c.blob_key,
-        instance.c.blob_offset,
-        instance.c.blob_size,
-        instance.c.digest,
-        instance.c.checksum,
+        *blob_selected(instance),
         instance.c.received_at,
         series.c.series_instance_uid,
         study.c.study_instance_uid,
@@ -126,11 +123,7 @@ def _parcel(row: Any) -> Parcel:
         sop_class_uid=row.sop_class_uid,
         sop_instance_uid=row.sop_instance_uid,
         transfer_syntax_uid=row.transfer_syntax_uid,
-        blob_key=row.blob_key,
-        blob_offset=row.blob_offset,
-        blob_size=row.blob_size,
-        digest=row.digest,
-        checksum=row.checksum,
+        blob=blob_of(row),
         study_instance_uid=row.study_instance_uid,
         series_instance_uid=row.series_instance_uid,
         received_at=row.received_at,

@@ -12,7 +12,7 @@ from storage.records.arrival import Arrival, BlobRef
 from storage.records.history import ConflictKind
 from storage.records.identity import Identity
 from storage.records.tables import conflict
-from storage.repos.rows import blob_values, origin_values
+from storage.repos.rows import blob_selected, blob_values, origin_values
 from storage.sql.prepared import Inserter, Prepared, padded, power
 
 Kept = tuple[BlobRef, str]
@@ -50,8 +50,8 @@ class Contested:
             return
         size = power(len(wanted))
         for row in self._sql.find(size).run(self._connection, padded("fingerprint", wanted, size)):
-            fingerprint, key, offset, length, digest, checksum, syntax = row
-            self._kept[fingerprint] = BlobRef(key, offset, length, digest, checksum), syntax
+            fingerprint, *blob, syntax = row
+            self._kept[fingerprint] = BlobRef(*blob), syntax
 
     def kept(self, fingerprint: str) -> Kept | None:
         """Return the bytes and transfer syntax of a content that is kept as a conflict, or is about to be."""
@@ -111,11 +111,7 @@ class _Statements:
             wanted = [bindparam(f"fingerprint_{i}", type_=conflict.c.fingerprint.type) for i in range(size)]
             query = select(
                 conflict.c.fingerprint,
-                conflict.c.blob_key,
-                conflict.c.blob_offset,
-                conflict.c.blob_size,
-                conflict.c.digest,
-                conflict.c.checksum,
+                *blob_selected(conflict),
                 conflict.c.transfer_syntax_uid,
             ).where(conflict.c.fingerprint.in_(wanted))
             self._find[size] = Prepared(query, self._kind)

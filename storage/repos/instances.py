@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, select, union_all, update
 from storage.records.arrival import BlobRef
 from storage.records.objects import StoredInstance
 from storage.records.tables import conflict, instance, quarantine, series, study
-from storage.repos.rows import blob_of, blob_values
+from storage.repos.rows import blob_of, blob_selected, blob_values
 
 _SELECT = (
     select(
@@ -16,11 +16,7 @@ _SELECT = (
         instance.c.sop_class_uid,
         instance.c.sop_instance_uid,
         instance.c.transfer_syntax_uid,
-        instance.c.blob_key,
-        instance.c.blob_offset,
-        instance.c.blob_size,
-        instance.c.digest,
-        instance.c.checksum,
+        *blob_selected(instance),
         instance.c.received_at,
         series.c.series_instance_uid,
         study.c.study_instance_uid,

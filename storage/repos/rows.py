@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from sqlalchemy import Column, Table
+
 from storage.records.arrival import BlobRef, Origin, Way
 
 
@@ -32,6 +34,11 @@ def blob_values(blob: BlobRef) -> dict[str, str | int]:
         "digest": blob.digest,
         "checksum": blob.checksum,
     }
+
+
+def blob_selected(table: Table) -> tuple[Column[Any], ...]:
+    """Return the columns of a reference, in the order of the fields of `BlobRef`."""
+    return table.c.blob_key, table.c.blob_offset, table.c.blob_size, table.c.digest, table.c.checksum
 
 
 def blob_of(row: Any) -> BlobRef:

@@ -10,7 +10,7 @@ from storage.records.arrival import Place, Verdict
 from storage.records.attributes import ATTRIBUTES, Level
 from storage.records.subjects import SeriesSubject, StudySubject, Subject
 from storage.records.tables import arrival, instance, series, study
-from storage.repos.rows import blob_of, origin_of
+from storage.repos.rows import blob_of, blob_selected, origin_of
 
 _TABLES = {Level.STUDY: study, Level.SERIES: series, Level.IMAGE: instance}
 _OF_STUDY = tuple(a for a in ATTRIBUTES if a.level is Level.STUDY)
@@ -42,11 +42,7 @@ _INSTANCE = (
         series.c.study_row,
         instance.c.instance_number_key,
         instance.c.transfer_syntax_uid,
-        instance.c.blob_key,
-        instance.c.blob_offset,
-        instance.c.blob_size,
-        instance.c.digest,
-        instance.c.checksum,
+        *blob_selected(instance),
         instance.c.received_at,
         arrival.c.way,
         arrival.c.calling_ae,

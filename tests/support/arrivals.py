@@ -50,7 +50,7 @@ def arrival(
         series_instance_uid=f"1.2.{study}.{series}",
         transfer_syntax_uid=EXPLICIT,
         attributes={**ATTRIBUTES, "InstanceNumber": str(number), **attributes},
-        blob=blob or BlobRef(key, 350, 1000, digest),
+        blob=blob or BlobRef(key, 350, 1000, digest, digest[:32]),
         origin=ORIGIN,
         received_at=at,
         as_conflict=as_conflict,

@@ -76,7 +76,9 @@ def claim(
 
 def delivered(parcel: Parcel, at: datetime = NOW) -> Result:
     """It arrived."""
-    return Result(parcel, DeliveryState.DELIVERED, at, 0, digest=parcel.digest, transfer_syntax_uid="1.2")
+    return Result(
+        parcel, DeliveryState.DELIVERED, at, 0, digest=parcel.blob.digest, transfer_syntax_uid="1.2"
+    )
 
 
 def waiting(parcel: Parcel, due: datetime, at: datetime = NOW) -> Result:

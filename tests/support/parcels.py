@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from storage.records.arrival import BlobRef
 from storage.records.deliveries import Destination, Parcel
 from tests.support.samples import CT_CLASS, EXPLICIT
 
@@ -45,11 +46,7 @@ def parcel(number: int = 1, **settings: Any) -> Parcel:
         "sop_class_uid": CT_CLASS,
         "sop_instance_uid": f"1.2.1.1.{number}",
         "transfer_syntax_uid": EXPLICIT,
-        "blob_key": f"instances/{number}",
-        "blob_offset": 4,
-        "blob_size": 100,
-        "digest": "0" * 64,
-        "checksum": "",
+        "blob": BlobRef(f"instances/{number}", 4, 100, "0" * 64),
         "study_instance_uid": "1.2.1",
         "series_instance_uid": "1.2.1.1",
         "received_at": NOW,

@@ -90,10 +90,7 @@ def peer() -> Iterator[FaultyPeer]:
 @pytest.fixture
 def parcels(node: Node) -> list[Parcel]:
     blobs = [place(node.blobs, encode(ct(n))) for n in (1, 2, 3)]
-    return [
-        parcel(n, blob_key=b.key, blob_offset=b.offset, blob_size=b.size, digest=b.digest)
-        for n, b in enumerate(blobs, 1)
-    ]
+    return [parcel(n, blob=b) for n, b in enumerate(blobs, 1)]
 
 
 def run(chief: Chief) -> Lane:

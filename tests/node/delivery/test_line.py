@@ -58,7 +58,7 @@ def test_parcel_after_parcel_with_the_next_one_read_ahead(
         for each, then in zip(some, following, strict=True):
             sent = opened.send(each, lambda then=then: then)
             assert sent.outcome == StoreResult(0)
-            assert (sent.transfer_syntax_uid, sent.digest) == (EXPLICIT, each.digest)
+            assert (sent.transfer_syntax_uid, sent.digest) == (EXPLICIT, each.blob.digest)
             assert len(read) == min(some.index(each) + 2, 3)  # the next one is there already
     assert list(peer.stored) == [each.sop_instance_uid for each in some]
     assert peer.released == 1

@@ -58,8 +58,8 @@ def test_a_parcel_has_all_that_sending_needs(archive: Archive) -> None:
     assert parcel.study_instance_uid == "1.2.1"
     assert parcel.series_instance_uid == "1.2.1.1"
     assert parcel.sop_instance_uid == "1.2.1.1.1"
-    assert (parcel.blob_offset, parcel.blob_size, len(parcel.digest)) == (350, 1000, 64)
-    assert parcel.blob_key
+    assert (parcel.blob.offset, parcel.blob.size, len(parcel.blob.digest)) == (350, 1000, 64)
+    assert parcel.blob.key
     assert parcel.sop_class_uid
     assert parcel.transfer_syntax_uid
 

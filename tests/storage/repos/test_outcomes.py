@@ -43,7 +43,7 @@ def test_each_end_is_recorded_with_its_words(archive: Archive) -> None:
     assert finish(archive, results, commitment=True) == []
     assert states(archive) == ["delivered", "waiting", "dead", "queued"]
     first, second, third, fourth = (get(archive, number) for number in numbers)
-    assert (first.status, first.digest, first.transfer_syntax_uid) == (0, one.digest, "1.2")
+    assert (first.status, first.digest, first.transfer_syntax_uid) == (0, one.blob.digest, "1.2")
     assert (first.committed, first.ended_at, first.failures, first.worker) == (Committed.DUE, NOW, 0, W1)
     assert (second.due, second.failures, second.words) == (NOW + LEASE, 1, "out of resources")
     assert (third.status, third.due, third.failures) == (0xA900, None, 1)
@@ -86,7 +86,7 @@ def test_what_a_lost_worker_says_later_is_written_down_and_changes_nothing(archi
     assert attempts(archive, second) == [(1, "lost")]
     with archive.read() as tx:
         _, late = tx.ledger.attempts(first)
-    assert (late.status, late.digest, late.worker, late.ended_at) == (0, one.digest, W1, NOW)
+    assert (late.status, late.digest, late.worker, late.ended_at) == (0, one.blob.digest, W1, NOW)
     assert "no longer held" in late.words
     again = claim(archive, home.id, W2)
     assert [parcel.attempt for parcel in again] == [2, 2]

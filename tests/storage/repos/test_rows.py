@@ -6,6 +6,6 @@ from storage.repos.rows import blob_of, blob_values, origin_of, origin_values
 
 def test_there_and_back() -> None:
     origin = Origin(Way.STOW, "A", "B", "10.0.0.1", "alice")
-    blob = BlobRef("instances/1", 350, 1000, "ab")
+    blob = BlobRef("instances/1", 350, 1000, "ab", "cd")
     assert origin_of(SimpleNamespace(**origin_values(origin))) == origin
     assert blob_of(SimpleNamespace(**blob_values(blob))) == blob
